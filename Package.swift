@@ -1,0 +1,169 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// One manifest, two products. Imports point one way: pure <- drivers <- rooms <- doors; ArchitectureTests checks it.
+
+let houseRules: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+    .treatAllWarnings(as: .error),
+]
+let pureRules = houseRules + [.strictMemorySafety()]
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioHTTP2 = Target.Dependency.product(name: "NIOHTTP2", package: "swift-nio-http2")
+let nioHPACK = Target.Dependency.product(name: "NIOHPACK", package: "swift-nio-http2")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
+let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+func pure(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: pureRules)
+}
+
+func driver(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: houseRules)
+}
+
+func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: houseRules)
+}
+
+func door(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: houseRules)
+}
+
+func program(_ name: String, _ commands: Target.Dependency) -> Target {
+    .executableTarget(
+        name: name, dependencies: [commands, argumentParser], swiftSettings: houseRules,
+        linkerSettings: [.unsafeFlags(["-static-stdlib"], .when(configuration: .release))])
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: houseRules)
+}
+
+let package = Package(
+    name: "cloudflared",
+    products: [
+        .executable(name: "cloudflared", targets: ["cloudflared"]),
+        .executable(name: "cloudflared-edge", targets: ["cloudflared-edge"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.0"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+    ],
+    targets: [
+        // System libraries
+        .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+
+        // Pure: values in, values out
+        pure("CapnProto", [nioCore]),
+        pure("TunnelWire", ["CapnProto", nioCore]),
+        pure("TunnelConfig", [yams]),
+        pure("AccessPolicy", [crypto]),
+
+        // Drivers: one outside thing each
+        driver("ByteStream", [nioCore, nioHTTP1]),
+        driver("EdgeTransport", ["ByteStream", "TunnelWire", nioCore, nioPosix, nioHTTP1, nioSSL, nioHTTP2, nioHPACK, logging]),
+        driver("OriginTransport", ["ByteStream", "TunnelConfig", nioCore, nioPosix, nioHTTP1, nioSSL]),
+        driver("Access", ["AccessPolicy", logging]),
+        driver("ServiceHost", ["CSystemd", nioCore, nioPosix, logging, hummingbird]),
+        driver("ControlAPI", ["TunnelConfig", httpClient, nioCore, nioSSL, logging]),
+        driver("EdgeStore", ["AccessPolicy", "TunnelConfig", grdb, crypto, x509, asn1, yams]),
+
+        // Rooms: who keeps what alive
+        room(
+            "Connector",
+            [
+                "ByteStream", "TunnelWire", "TunnelConfig", "AccessPolicy", "EdgeTransport", "OriginTransport", "Access",
+                "ServiceHost", nioCore, nioPosix, nioHTTP1, nioSSL, logging,
+            ]),
+        room(
+            "AccessClient",
+            ["ByteStream", "TunnelConfig", "ServiceHost", nioCore, nioPosix, nioHTTP1, nioSSL, logging]),
+        room(
+            "Edge",
+            [
+                "ByteStream", "TunnelWire", "TunnelConfig", "AccessPolicy", "EdgeTransport", "Access", "EdgeStore",
+                "ServiceHost", nioCore, nioPosix, nioHTTP1, nioSSL, nioHTTP2, nioHPACK, logging,
+            ]),
+        room("ControlServer", ["ControlAPI", "TunnelConfig", "EdgeStore", hummingbird, logging]),
+
+        // Doors: one command a file
+        door(
+            "CloudflaredCommands",
+            [
+                "Connector", "AccessClient", "ControlAPI", "TunnelConfig", "TunnelWire", "AccessPolicy", "EdgeTransport",
+                "OriginTransport", "Access", "ServiceHost", nioCore, nioPosix, nioSSL, logging, argumentParser,
+            ]),
+        door(
+            "EdgeCommands",
+            [
+                "Edge", "ControlServer", "ControlAPI", "EdgeStore", "EdgeTransport", "AccessPolicy", "Access", "TunnelConfig",
+                "ServiceHost", nioCore, nioPosix, nioSSL, logging, hummingbird, argumentParser,
+            ]),
+        program("cloudflared", "CloudflaredCommands"),
+        program("cloudflared-edge", "EdgeCommands"),
+
+        // Tests
+        .target(
+            name: "TestKit",
+            dependencies: [
+                "ByteStream", "EdgeTransport", "EdgeStore", "TunnelConfig", nioCore, nioPosix, nioHTTP1, nioSSL, nioEmbedded, logging,
+            ],
+            path: "Tests/TestKit", swiftSettings: houseRules),
+        tests("CapnProtoTests", ["CapnProto", nioCore]),
+        tests("TunnelWireTests", ["TunnelWire", "CapnProto", nioCore]),
+        tests("TunnelConfigTests", ["TunnelConfig"]),
+        tests("AccessPolicyTests", ["AccessPolicy"]),
+        tests("ByteStreamTests", ["ByteStream", "TestKit", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
+        tests(
+            "EdgeTransportTests",
+            ["EdgeTransport", "ByteStream", "TunnelWire", "EdgeStore", "TestKit", nioCore, nioPosix, nioHTTP1, nioSSL, nioHTTP2, nioEmbedded, logging]),
+        tests(
+            "OriginTransportTests",
+            ["OriginTransport", "ByteStream", "TunnelConfig", "TestKit", nioCore, nioPosix, nioHTTP1, nioSSL, nioEmbedded, logging]),
+        tests("AccessTests", ["Access", "AccessPolicy", "TestKit", logging]),
+        tests("ServiceHostTests", ["ServiceHost", nioCore, nioPosix, logging]),
+        tests("ControlAPITests", ["ControlAPI", "TunnelConfig"]),
+        tests("EdgeStoreTests", ["EdgeStore", "AccessPolicy", "TunnelConfig"]),
+        tests(
+            "ConnectorTests",
+            ["Connector", "TunnelConfig", "TunnelWire", "EdgeTransport", "OriginTransport", "AccessPolicy", "Access", "ByteStream", "ServiceHost", "TestKit", nioCore, nioPosix, nioHTTP1, nioSSL, nioEmbedded, logging]),
+        tests("AccessClientTests", ["AccessClient", "ByteStream", "TestKit", nioCore, nioPosix, nioHTTP1, nioSSL, nioEmbedded, logging]),
+        tests(
+            "EdgeTests",
+            ["Edge", "EdgeStore", "EdgeTransport", "ByteStream", "TunnelWire", "TunnelConfig", "Access", "AccessPolicy", "TestKit", nioCore, nioPosix, nioHTTP1, nioSSL, nioHTTP2, nioEmbedded, logging]),
+        tests(
+            "ControlServerTests",
+            ["ControlServer", "ControlAPI", "EdgeStore", "TunnelConfig", hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"), logging]),
+        tests("CloudflaredCommandsTests", ["CloudflaredCommands", "TunnelConfig", "AccessClient", argumentParser]),
+        tests("EdgeCommandsTests", ["EdgeCommands", "EdgeStore", argumentParser]),
+        tests("ArchitectureTests", []),
+        tests("SystemTests", ["TunnelConfig"], exclude: ["fixtures"]),
+    ]
+)

@@ -1,0 +1,126 @@
+package import NIOCore
+package import NIOHTTP1
+
+/// A `BytePipe` over a channel whose pipeline carries `ByteBuffer` both ways: a TCP or Unix socket, with or without TLS.
+///
+/// Sits at the tail of the pipeline and owns `autoRead` from then on. Lives as long as the channel.
+///
+/// Safety of `@unchecked Sendable`: every member is used on the channel's event loop only, as `BytePipe` demands; it is
+/// passed between loops solely as a reference on the way to that loop.
+// Safety: confined to the channel's event loop by the contract of BytePipe.
+package final class ChannelPipe: ChannelInboundHandler, BytePipe, @unchecked Sendable {
+    package typealias InboundIn = ByteBuffer
+    package typealias OutboundOut = ByteBuffer
+
+    package let channel: any Channel
+    private let inbox = PipeInbox()
+    private var context: ChannelHandlerContext?
+    private var outputFinished = false
+
+    private init(channel: any Channel) {
+        self.channel = channel
+    }
+
+    /// Puts a pipe at the tail of the channel's pipeline. The channel must have been made with `autoRead` off, else bytes
+    /// may have been lost before; call on the channel's event loop.
+    ///
+    /// - Throws: when the channel is closed already or reads by itself.
+    package static func install(on channel: any Channel) throws -> ChannelPipe {
+        channel.eventLoop.preconditionInEventLoop()
+        guard let options = channel.syncOptions, try !options.getOption(.autoRead) else {
+            throw ChannelPipeError.channelReadsByItself
+        }
+        try options.setOption(.allowRemoteHalfClosure, value: true)
+        let pipe = ChannelPipe(channel: channel)
+        try channel.pipeline.syncOperations.addHandler(pipe)
+        return pipe
+    }
+
+    package var eventLoop: any EventLoop { channel.eventLoop }
+    package var isWritable: Bool { channel.isWritable }
+
+    package func attach(_ sink: any BytePipeSink) {
+        inbox.attach(sink)
+    }
+
+    package func read() {
+        if inbox.read() { context?.read() }
+    }
+
+    package func write(_ bytes: ByteBuffer) {
+        guard !outputFinished else { return }
+        context?.write(wrapOutboundOut(bytes), promise: nil)
+    }
+
+    package func flush() {
+        context?.flush()
+    }
+
+    package func finish(trailers: HTTPHeaders?) {
+        guard !outputFinished, let context else { return }
+        outputFinished = true
+        context.flush()
+        if inbox.isFinished {
+            context.close(promise: nil)
+        } else {
+            context.close(mode: .output, promise: nil)
+        }
+    }
+
+    package func abort() {
+        guard !inbox.isClosed else { return }
+        outputFinished = true
+        inbox.closed(PipeError.aborted)
+        channel.close(promise: nil)
+    }
+
+    // MARK: ChannelInboundHandler
+
+    package func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+    }
+
+    package func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        inbox.closed(PipeError.closedByPeer)
+    }
+
+    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        inbox.received(unwrapInboundIn(data))
+    }
+
+    package func channelReadComplete(context: ChannelHandlerContext) {
+        if inbox.readCompleted() { context.read() }
+    }
+
+    package func channelWritabilityChanged(context: ChannelHandlerContext) {
+        inbox.writabilityChanged()
+    }
+
+    package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard case ChannelEvent.inputClosed = event else {
+            context.fireUserInboundEventTriggered(event)
+            return
+        }
+        inbox.finished()
+        if outputFinished { context.close(promise: nil) }
+    }
+
+    package func channelInactive(context: ChannelHandlerContext) {
+        // A clean end needs both directions ended; a peer that closes while we still write has left the stream.
+        inbox.closed(outputFinished && inbox.isFinished ? nil : PipeError.closedByPeer)
+    }
+
+    package func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        inbox.closed(error)
+        context.close(promise: nil)
+    }
+}
+
+/// A channel that cannot carry a pipe.
+package enum ChannelPipeError: Error, CustomStringConvertible {
+    /// `autoRead` was on: bytes may have passed before the pipe was there.
+    case channelReadsByItself
+
+    package var description: String { "the channel already reads by itself; a pipe takes paused channels only" }
+}
