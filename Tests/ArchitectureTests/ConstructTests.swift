@@ -14,7 +14,11 @@ private struct Ban {
             Ban(what: "try!", pattern: /\btry!/),
             Ban(what: "forced cast", pattern: /\bas!/),
             Ban(what: "fatalError", pattern: /\bfatalError\s*\(/),
-            Ban(what: "public", pattern: /\b(?:public|open)\s+(?!import)(?:\w+\s+)*(?:func|var|let|class|struct|enum|actor|protocol|init|extension|typealias)\b/),
+            Ban(
+                what: "public",
+                pattern:
+                    /\b(?:public|open)\s+(?!import)(?:\w+\s+)*(?:func|var|let|class|struct|enum|actor|protocol|init|extension|typealias)\b/
+            ),
             Ban(what: "public import", pattern: /\bpublic\s+import\b/),
         ]
     }
@@ -97,7 +101,9 @@ private func unfinished(in files: [HouseTree.SourceFile]) -> [String] {
         #expect(unexplainedPromises(in: [.init(path: "Sources/Edge/A.swift", text: reasoned)]) == [])
     }
 
-    @Test(arguments: ["try await Task.sleep(for: .seconds(1))", "usleep(3)", "sleep(1)", "Thread.sleep(forTimeInterval: 1)"])
+    @Test(arguments: [
+        "try await Task.sleep(for: .seconds(1))", "usleep(3)", "sleep(1)", "Thread.sleep(forTimeInterval: 1)",
+    ])
     func `a sleeping test is caught`(line: String) {
         #expect(found(Ban.inTests, in: [.init(path: "Tests/EdgeTests/A.swift", text: line)]).count == 1)
     }

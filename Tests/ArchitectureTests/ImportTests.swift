@@ -32,7 +32,8 @@ private let outsideForPure: Set<String> = ["Foundation", "FoundationEssentials",
 private func imports(in file: HouseTree.SourceFile) -> [String] {
     file.code.lines.compactMap { line in
         line.firstMatch(
-            of: /^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:(?:public|package|internal|fileprivate|private)\s+)?import\s+(?:(?:struct|class|enum|protocol|func|let|var|typealias)\s+)?(\w+)/
+            of:
+                /^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:(?:public|package|internal|fileprivate|private)\s+)?import\s+(?:(?:struct|class|enum|protocol|func|let|var|typealias)\s+)?(\w+)/
         ).map { String($0.1) }
     }
 }

@@ -115,8 +115,10 @@ extension SwiftCode {
         range.map { start -> Int in
             guard lines[start].contains(/\bswitch\b/) else { return 0 }
             let indent = lines[start].prefix { $0 == " " }.count
-            let end = range.first { $0 > start && lines[$0].prefix { $0 == " " }.count == indent
-                && lines[$0].drop { $0 == " " }.hasPrefix("}") }
+            let end = range.first {
+                $0 > start && lines[$0].prefix { $0 == " " }.count == indent
+                    && lines[$0].drop { $0 == " " }.hasPrefix("}")
+            }
             return (end ?? start) - start + 1
         }.max() ?? 0
     }
