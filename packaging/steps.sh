@@ -29,7 +29,7 @@ as_root() {
 
 # What the build needs on Debian 12, besides Swift itself: first what Swift's own programs are linked to.
 build_packages=(
-    binutils-gold ca-certificates gcc git libc6-dev libcurl4 libedit2 libgcc-12-dev libncurses6 libpython3.11
+    ca-certificates gcc git libc6-dev libcurl4 libedit2 libgcc-12-dev libncurses6 libpython3.11
     libsqlite3-0 libstdc++-12-dev libxml2 libz3-4 pkg-config tzdata zlib1g-dev
     libsqlite3-dev libsystemd-dev
 )
@@ -82,4 +82,12 @@ need_swift() {
     [[ $(printf '%s\n' "$swift_wanted" "$version" | sort -V | head -n 1) == "$swift_wanted" ]] ||
         fail "Swift $swift_wanted or newer is needed; $(command -v swift) is $version"
     echo "  Swift $version at $(command -v swift)"
+}
+
+# build_programs: both programs, with the Swift runtime inside, so that they run where Swift is not; sets `bin`.
+build_programs() {
+    local options=(-c release --static-swift-stdlib)
+    swift build "${options[@]}" --product cloudflared || return
+    swift build "${options[@]}" --product cloudflared-edge || return
+    bin=$(swift build "${options[@]}" --show-bin-path)
 }
