@@ -190,3 +190,10 @@ let package = Package(
         tests("SystemTests", ["TunnelConfig"], exclude: ["fixtures"]),
     ]
 )
+
+// The benchmark is built only when asked for: it is no part of the product and not of the tests.
+if Context.environment["CLOUDFLARED_BENCHMARKS"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "Benchmarks", path: "Tests/Benchmarks", exclude: ["run"], swiftSettings: houseRules))
+}
