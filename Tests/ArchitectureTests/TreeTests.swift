@@ -17,12 +17,14 @@ private func vagueNames(among files: [HouseTree.SourceFile]) -> [String] {
 
 @Suite struct TreeTests {
     @Test func `the top level holds what the plan names and nothing else`() throws {
-        #expect(try strangers(among: HouseTree.here.topLevelNames()) == [])
+        let broken = try strangers(among: HouseTree.here.topLevelNames())
+        #expect(broken == [])
     }
 
     @Test func `files are named for their subject`() throws {
         let tree = HouseTree.here
-        #expect(try vagueNames(among: tree.swiftFiles(below: "Sources") + tree.swiftFiles(below: "Tests")) == [])
+        let broken = try vagueNames(among: tree.swiftFiles(below: "Sources") + tree.swiftFiles(below: "Tests"))
+        #expect(broken == [])
     }
 
     @Test func `every target has tests, named for it`() throws {
