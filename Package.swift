@@ -87,7 +87,7 @@ let package = Package(
         pure("AccessPolicy", [crypto]),
 
         // Drivers: one outside thing each
-        driver("ByteStream", [nioCore, nioHTTP1]),
+        driver("ByteStream", [crypto, nioCore, nioHTTP1]),
         driver(
             "EdgeTransport",
             ["ByteStream", "TunnelWire", nioCore, nioPosix, nioHTTP1, nioSSL, nioHTTP2, nioHPACK, logging]),
