@@ -18,13 +18,12 @@ private func longFunctions(_ files: [HouseTree.SourceFile]) -> [String] {
 
 @Suite struct SizeTests {
     @Test func `no file is longer than 600 lines`() throws {
-        let tree = HouseTree.here
-        let broken = try longFiles(tree.swiftFiles(below: "Sources") + tree.swiftFiles(below: "Tests"))
+        let broken = try longFiles(HouseTree.sources + HouseTree.tests)
         #expect(broken == [])
     }
 
     @Test func `no function is longer than 60 lines unless it is one full switch`() throws {
-        let broken = try longFunctions(HouseTree.here.swiftFiles(below: "Sources"))
+        let broken = try longFunctions(HouseTree.sources)
         #expect(broken == [])
     }
 
