@@ -161,7 +161,9 @@ let package = Package(
         tests(
             "ControlServerTests",
             ["ControlServer", "ControlAPI", "EdgeStore", "TunnelConfig", hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"), logging]),
-        tests("CloudflaredCommandsTests", ["CloudflaredCommands", "TunnelConfig", "AccessClient", argumentParser]),
+        tests(
+            "CloudflaredCommandsTests",
+            ["CloudflaredCommands", "TunnelConfig", "AccessClient", "ServiceHost", argumentParser, logging]),
         tests("EdgeCommandsTests", ["EdgeCommands", "EdgeStore", argumentParser]),
         tests("ArchitectureTests", []),
         tests("SystemTests", ["TunnelConfig"], exclude: ["fixtures"]),
