@@ -87,8 +87,10 @@ let package = Package(
         pure("AccessPolicy", [crypto]),
 
         // Drivers: one outside thing each
-        driver("ByteStream", [nioCore, nioHTTP1]),
-        driver("EdgeTransport", ["ByteStream", "TunnelWire", nioCore, nioPosix, nioHTTP1, nioSSL, nioHTTP2, nioHPACK, logging]),
+        driver("ByteStream", [crypto, nioCore, nioHTTP1]),
+        driver(
+            "EdgeTransport",
+            ["ByteStream", "TunnelWire", nioCore, nioPosix, nioHTTP1, nioSSL, nioHTTP2, nioHPACK, logging]),
         driver("OriginTransport", ["ByteStream", "TunnelConfig", nioCore, nioPosix, nioHTTP1, nioSSL]),
         driver("Access", ["AccessPolicy", logging]),
         driver("ServiceHost", ["CSystemd", nioCore, nioPosix, logging, hummingbird]),
@@ -99,7 +101,8 @@ let package = Package(
         room(
             "Connector",
             [
-                "ByteStream", "TunnelWire", "TunnelConfig", "AccessPolicy", "EdgeTransport", "OriginTransport", "Access",
+                "ByteStream", "TunnelWire", "TunnelConfig", "AccessPolicy", "EdgeTransport", "OriginTransport",
+                "Access",
                 "ServiceHost", nioCore, nioPosix, nioHTTP1, nioSSL, logging,
             ]),
         room(
@@ -117,13 +120,15 @@ let package = Package(
         door(
             "CloudflaredCommands",
             [
-                "Connector", "AccessClient", "ControlAPI", "TunnelConfig", "TunnelWire", "AccessPolicy", "EdgeTransport",
+                "Connector", "AccessClient", "ControlAPI", "TunnelConfig", "TunnelWire", "AccessPolicy",
+                "EdgeTransport",
                 "OriginTransport", "Access", "ServiceHost", nioCore, nioPosix, nioSSL, logging, argumentParser,
             ]),
         door(
             "EdgeCommands",
             [
-                "Edge", "ControlServer", "ControlAPI", "EdgeStore", "EdgeTransport", "AccessPolicy", "Access", "TunnelConfig",
+                "Edge", "ControlServer", "ControlAPI", "EdgeStore", "EdgeTransport", "AccessPolicy", "Access",
+                "TunnelConfig",
                 "ServiceHost", nioCore, nioPosix, nioSSL, logging, hummingbird, argumentParser,
             ]),
         program("cloudflared", "CloudflaredCommands"),
@@ -133,7 +138,8 @@ let package = Package(
         .target(
             name: "TestKit",
             dependencies: [
-                "ByteStream", "EdgeTransport", "EdgeStore", "TunnelConfig", nioCore, nioPosix, nioHTTP1, nioSSL, nioEmbedded, logging,
+                "ByteStream", "EdgeTransport", "EdgeStore", "TunnelConfig", nioCore, nioPosix, nioHTTP1, nioSSL,
+                nioEmbedded, logging,
             ],
             path: "Tests/TestKit", swiftSettings: houseRules),
         tests("CapnProtoTests", ["CapnProto", nioCore]),
@@ -143,24 +149,41 @@ let package = Package(
         tests("ByteStreamTests", ["ByteStream", "TestKit", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
         tests(
             "EdgeTransportTests",
-            ["EdgeTransport", "ByteStream", "TunnelWire", "EdgeStore", "TestKit", nioCore, nioPosix, nioHTTP1, nioSSL, nioHTTP2, nioEmbedded, logging]),
+            [
+                "EdgeTransport", "ByteStream", "TunnelWire", "EdgeStore", "TestKit", nioCore, nioPosix, nioHTTP1,
+                nioSSL, nioHTTP2, nioEmbedded, logging,
+            ]),
         tests(
             "OriginTransportTests",
-            ["OriginTransport", "ByteStream", "TunnelConfig", "TestKit", nioCore, nioPosix, nioHTTP1, nioSSL, nioEmbedded, logging]),
+            [
+                "OriginTransport", "ByteStream", "TunnelConfig", "TestKit", nioCore, nioPosix, nioHTTP1, nioSSL,
+                nioEmbedded, logging,
+            ]),
         tests("AccessTests", ["Access", "AccessPolicy", "TestKit", logging]),
         tests("ServiceHostTests", ["ServiceHost", nioCore, nioPosix, logging]),
         tests("ControlAPITests", ["ControlAPI", "TunnelConfig"]),
         tests("EdgeStoreTests", ["EdgeStore", "AccessPolicy", "TunnelConfig"]),
         tests(
             "ConnectorTests",
-            ["Connector", "TunnelConfig", "TunnelWire", "EdgeTransport", "OriginTransport", "AccessPolicy", "Access", "ByteStream", "ServiceHost", "TestKit", nioCore, nioPosix, nioHTTP1, nioSSL, nioEmbedded, logging]),
-        tests("AccessClientTests", ["AccessClient", "ByteStream", "TestKit", nioCore, nioPosix, nioHTTP1, nioSSL, nioEmbedded, logging]),
+            [
+                "Connector", "TunnelConfig", "TunnelWire", "EdgeTransport", "OriginTransport", "AccessPolicy", "Access",
+                "ByteStream", "ServiceHost", "TestKit", nioCore, nioPosix, nioHTTP1, nioSSL, nioEmbedded, logging,
+            ]),
+        tests(
+            "AccessClientTests",
+            ["AccessClient", "ByteStream", "TestKit", nioCore, nioPosix, nioHTTP1, nioSSL, nioEmbedded, logging]),
         tests(
             "EdgeTests",
-            ["Edge", "EdgeStore", "EdgeTransport", "ByteStream", "TunnelWire", "TunnelConfig", "Access", "AccessPolicy", "TestKit", nioCore, nioPosix, nioHTTP1, nioSSL, nioHTTP2, nioEmbedded, logging]),
+            [
+                "Edge", "EdgeStore", "EdgeTransport", "ByteStream", "TunnelWire", "TunnelConfig", "Access",
+                "AccessPolicy", "TestKit", nioCore, nioPosix, nioHTTP1, nioSSL, nioHTTP2, nioEmbedded, logging,
+            ]),
         tests(
             "ControlServerTests",
-            ["ControlServer", "ControlAPI", "EdgeStore", "TunnelConfig", hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"), logging]),
+            [
+                "ControlServer", "ControlAPI", "EdgeStore", "TunnelConfig", hummingbird,
+                .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
+            ]),
         tests(
             "CloudflaredCommandsTests",
             ["CloudflaredCommands", "TunnelConfig", "AccessClient", "ServiceHost", argumentParser, logging]),
@@ -169,3 +192,10 @@ let package = Package(
         tests("SystemTests", ["TunnelConfig"], exclude: ["fixtures"]),
     ]
 )
+
+// The benchmark is built only when asked for: it is no part of the product and not of the tests.
+if Context.environment["CLOUDFLARED_BENCHMARKS"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "Benchmarks", path: "Tests/Benchmarks", exclude: ["run"], swiftSettings: houseRules))
+}

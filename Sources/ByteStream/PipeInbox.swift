@@ -27,6 +27,9 @@ package final class PipeInbox {
         if case .open = finish { false } else { true }
     }
 
+    /// Whether bytes wait for the sink to ask.
+    package var isHolding: Bool { !held.isEmpty }
+
     /// Whether `closed` was called.
     package var isClosed: Bool {
         if case .open = close { false } else { true }

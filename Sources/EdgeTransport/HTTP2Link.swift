@@ -1,0 +1,176 @@
+package import NIOCore
+import NIOHTTP2
+import NIOPosix
+package import NIOSSL
+import Synchronization
+
+/// A link over TLS and HTTP/2, in either role: the connector dials and serves streams, the edge accepts and opens them
+/// (tunnel-protocol section 2). TLS and HTTP/2 roles are crossed: who dials is the TLS client and the HTTP/2 server.
+///
+/// Lives as long as its connection; `ended` tells when and why that was over.
+package final class HTTP2Link: Sendable {
+    package let channel: any Channel
+    private let multiplexer: NIOHTTP2Handler.StreamMultiplexer
+    private let linkGuard: NIOLoopBound<LinkGuard>
+    private let open: NIOLoopBoundBox<Int>
+
+    package var eventLoop: any EventLoop { channel.eventLoop }
+
+    /// Succeeds, with the reason, when the link is over. Never fails.
+    package let ended: EventLoopFuture<LinkError>
+
+    private init(channel: any Channel, handler: NIOHTTP2Handler, linkGuard: LinkGuard) throws {
+        self.channel = channel
+        multiplexer = try handler.syncMultiplexer()
+        self.linkGuard = NIOLoopBound(linkGuard, eventLoop: channel.eventLoop)
+        open = NIOLoopBoundBox(0, eventLoop: channel.eventLoop)
+        ended = linkGuard.ended.futureResult
+    }
+
+    // MARK: Connector
+
+    /// Dials an edge and waits until its HTTP/2 began.
+    ///
+    /// - Parameters:
+    ///   - address: the edge.
+    ///   - eventLoop: where the link, its streams and whatever they are spliced with live.
+    ///   - arrived: called on the event loop for every stream the edge opens, before its body is read.
+    /// - Throws: `LinkError`.
+    package static func dial(
+        _ address: SocketAddress, tls: NIOSSLContext, on eventLoop: any EventLoop,
+        configuration: LinkConfiguration = LinkConfiguration(), arrived: @escaping @Sendable (LinkStream) -> Void
+    ) async throws -> HTTP2Link {
+        let bootstrap = ClientBootstrap(group: eventLoop)
+            .connectTimeout(configuration.dialTimeout)
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelOption(.socketOption(.so_keepalive), value: 1)
+        let attempt = DialAttempt()
+        return try await withTaskCancellationHandler {
+            let link: HTTP2Link
+            do {
+                link = try await bootstrap.connect(to: address) { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try attempt.began(channel)
+                        let handler = try NIOSSLClientHandler(context: tls, serverHostname: EdgeTLS.serverName)
+                        try channel.pipeline.syncOperations.addHandler(handler)
+                        return try install(on: channel, mode: .server, configuration: configuration, arrived: arrived)
+                    }
+                }
+            } catch {
+                throw LinkError(.dialFailed, "no connection to the edge at \(address)", cause: error)
+            }
+            try await link.becomeReady()
+            return link
+        } onCancel: {
+            attempt.cancel()
+        }
+    }
+
+    /// Lets a cancelled task end the dial it waits for.
+    private final class DialAttempt: Sendable {
+        private let state = Mutex<(channel: (any Channel)?, cancelled: Bool)>((nil, false))
+
+        func began(_ channel: any Channel) throws {
+            let cancelled = state.withLock { state in
+                state.channel = channel
+                return state.cancelled
+            }
+            if cancelled { throw CancellationError() }
+        }
+
+        func cancel() {
+            let channel = state.withLock { state in
+                state.cancelled = true
+                return state.channel
+            }
+            channel?.close(promise: nil)
+        }
+    }
+
+    // MARK: Edge
+
+    /// Makes a link of a connection that a connector has just opened; call from the listener's channel initializer. The
+    /// link is ready for streams after `becomeReady`.
+    package static func accept(
+        _ channel: any Channel, tls: NIOSSLContext, configuration: LinkConfiguration = LinkConfiguration()
+    ) throws -> HTTP2Link {
+        try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls))
+        return try install(on: channel, mode: .client, configuration: configuration) { $0.refuse() }
+    }
+
+    /// Waits for TLS and the peer's SETTINGS, within the configured deadlines.
+    ///
+    /// - Throws: `LinkError`; the connection is closed then.
+    package func becomeReady() async throws {
+        let ready = linkGuard
+        try await eventLoop.flatSubmit { ready.value.ready.futureResult }.get()
+    }
+
+    private static func install(
+        on channel: any Channel, mode: NIOHTTP2Handler.ParserMode, configuration: LinkConfiguration,
+        arrived: @escaping @Sendable (LinkStream) -> Void
+    ) throws -> HTTP2Link {
+        let eventLoop = channel.eventLoop
+        let handler = NIOHTTP2Handler(
+            mode: mode, eventLoop: eventLoop, connectionConfiguration: configuration.connection,
+            streamConfiguration: configuration.stream
+        ) { stream in
+            stream.eventLoop.makeCompletedFuture {
+                try stream.syncOptions?.setOption(.autoRead, value: false)
+                let end = LinkStream(acceptingOn: stream.eventLoop, arrived: arrived)
+                try stream.pipeline.syncOperations.addHandler(end)
+            }
+        }
+        let linkGuard = LinkGuard(configuration: configuration, on: eventLoop)
+        try channel.pipeline.syncOperations.addHandlers(handler, linkGuard)
+        return try HTTP2Link(channel: channel, handler: handler, linkGuard: linkGuard)
+    }
+
+    // MARK: Streams
+
+    /// Whether another stream may be opened now. On the event loop.
+    package var hasCapacity: Bool {
+        let linkGuard = linkGuard.value
+        return channel.isActive && !linkGuard.peerGoingAway && open.value < linkGuard.peerMaximumStreams
+    }
+
+    /// Streams open now. On the event loop.
+    package var openStreams: Int { open.value }
+
+    /// Opens a stream towards the connector. On the event loop.
+    ///
+    /// - Parameter answered: called once on the event loop with the response head, or with why there is none.
+    /// - Returns: the stream; its body may be written at once.
+    package func openStream(
+        _ request: StreamRequest, answered: @escaping (Result<StreamResponse, LinkError>) -> Void
+    ) -> LinkStream {
+        eventLoop.preconditionInEventLoop()
+        let stream = LinkStream(opening: request, on: eventLoop, answered: answered)
+        guard hasCapacity else {
+            stream.couldNotOpen(LinkError(.noCapacity, "the connector takes no more streams on this link"))
+            return stream
+        }
+        open.value += 1
+        let promise = eventLoop.makePromise(of: (any Channel).self)
+        multiplexer.createStreamChannel(promise: promise) { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try channel.syncOptions?.setOption(.autoRead, value: false)
+                try channel.pipeline.syncOperations.addHandler(stream)
+            }
+        }
+        let open = open
+        promise.futureResult.whenSuccess { channel in
+            channel.closeFuture.whenComplete { _ in open.value -= 1 }
+        }
+        promise.futureResult.whenFailure { error in
+            open.value -= 1
+            stream.couldNotOpen(LinkError(.streamRefused, "no stream could be opened on the link", cause: error))
+        }
+        return stream
+    }
+
+    /// Ends the link at once: the only way the peer reliably notices (tunnel-protocol section 2.3).
+    package func close() {
+        channel.close(promise: nil)
+    }
+}

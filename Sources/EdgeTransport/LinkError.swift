@@ -1,0 +1,53 @@
+/// Why a link could not be made, or ended.
+package struct LinkError: Error, Sendable, CustomStringConvertible {
+    package enum Code: Sendable {
+        /// No TCP connection to the edge.
+        case dialFailed
+        /// TLS did not come about.
+        case handshakeFailed
+        /// The edge's certificate is not one we trust, or not for the name we asked.
+        case certificateRefused
+        /// The peer did not begin HTTP/2 in time.
+        case silentStart
+        /// The peer stopped answering pings.
+        case peerSilent
+        /// The peer broke HTTP/2, or what came was not HTTP/2 at all.
+        case protocolViolation
+        /// The peer closed the link.
+        case closedByPeer
+        /// The link has no room for another stream, or is going away.
+        case noCapacity
+        /// The other side ended the stream with an error before it answered.
+        case streamRefused
+    }
+
+    /// What the owner of the link should do.
+    package enum Recovery: Sendable, Equatable {
+        case retry
+        case retryElsewhere
+        case permanent
+    }
+
+    package var code: Code
+    /// What happened, in words a user can act on.
+    package var message: String
+    package var cause: (any Error)?
+
+    package init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+        self.code = code
+        self.message = message
+        self.cause = cause
+    }
+
+    package var recovery: Recovery {
+        switch code {
+        case .dialFailed, .handshakeFailed, .certificateRefused, .silentStart, .peerSilent: .retryElsewhere
+        case .protocolViolation, .closedByPeer, .noCapacity, .streamRefused: .retry
+        }
+    }
+
+    package var description: String {
+        guard let cause else { return message }
+        return "\(message): \(cause)"
+    }
+}
