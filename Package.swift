@@ -143,7 +143,7 @@ let package = Package(
             ],
             path: "Tests/TestKit", swiftSettings: houseRules),
         tests("CapnProtoTests", ["CapnProto", nioCore]),
-        tests("TunnelWireTests", ["TunnelWire", "CapnProto", nioCore]),
+        tests("TunnelWireTests", ["TunnelWire", "CapnProto", nioCore], exclude: ["fixtures"]),
         tests("TunnelConfigTests", ["TunnelConfig"]),
         tests("AccessPolicyTests", ["AccessPolicy"]),
         tests("ByteStreamTests", ["ByteStream", "TestKit", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
