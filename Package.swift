@@ -187,7 +187,9 @@ let package = Package(
                 "ControlServer", "ControlAPI", "EdgeStore", "TunnelConfig", hummingbird,
                 .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
             ]),
-        tests("CloudflaredCommandsTests", ["CloudflaredCommands", "TunnelConfig", "AccessClient", argumentParser]),
+        tests(
+            "CloudflaredCommandsTests",
+            ["CloudflaredCommands", "TunnelConfig", "AccessClient", "ServiceHost", argumentParser, logging]),
         tests("EdgeCommandsTests", ["EdgeCommands", "EdgeStore", argumentParser]),
         tests("ArchitectureTests", []),
         tests("SystemTests", ["TunnelConfig"], exclude: ["fixtures"]),
