@@ -107,7 +107,7 @@ let package = Package(
             ]),
         room(
             "AccessClient",
-            ["ByteStream", "TunnelConfig", "ServiceHost", nioCore, nioPosix, nioHTTP1, nioSSL, logging]),
+            ["ByteStream", "TunnelConfig", "ServiceHost", nioCore, nioPosix, nioHTTP1, nioSSL, crypto, logging]),
         room(
             "Edge",
             [
@@ -171,7 +171,10 @@ let package = Package(
             ]),
         tests(
             "AccessClientTests",
-            ["AccessClient", "ByteStream", "TestKit", nioCore, nioPosix, nioHTTP1, nioSSL, nioEmbedded, logging]),
+            [
+                "AccessClient", "ByteStream", "TunnelConfig", "ServiceHost", "TestKit", nioCore, nioPosix, nioHTTP1, nioSSL,
+                nioEmbedded, crypto, logging,
+            ]),
         tests(
             "EdgeTests",
             [
@@ -184,7 +187,9 @@ let package = Package(
                 "ControlServer", "ControlAPI", "EdgeStore", "TunnelConfig", hummingbird,
                 .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
             ]),
-        tests("CloudflaredCommandsTests", ["CloudflaredCommands", "TunnelConfig", "AccessClient", argumentParser]),
+        tests(
+            "CloudflaredCommandsTests",
+            ["CloudflaredCommands", "TunnelConfig", "AccessClient", "ServiceHost", argumentParser, logging]),
         tests("EdgeCommandsTests", ["EdgeCommands", "EdgeStore", argumentParser]),
         tests("ArchitectureTests", []),
         tests("SystemTests", ["TunnelConfig"], exclude: ["fixtures"]),
