@@ -32,6 +32,9 @@ package final class PipeInbox {
         if case .open = close { false } else { true }
     }
 
+    /// Whether all bytes that came were delivered.
+    package var isDrained: Bool { held.isEmpty }
+
     /// See `BytePipe.attach`.
     package func attach(_ sink: any BytePipeSink) {
         if case .delivered = close { return }
