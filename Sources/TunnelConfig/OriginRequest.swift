@@ -1,0 +1,131 @@
+/// How an origin is reached: the `originRequest` of a rule with everything inherited already in it.
+///
+/// A key comes from the rule, else from the file's own `originRequest`, else from here; every key is replaced as a whole.
+package struct OriginRequest: Hashable, Sendable {
+    package var connectTimeout: Duration = .seconds(30)
+    package var tlsTimeout: Duration = .seconds(10)
+    package var tcpKeepAlive: Duration = .seconds(30)
+    package var noHappyEyeballs = false
+    package var keepAliveConnections = 100
+    package var keepAliveTimeout: Duration = .seconds(90)
+    /// Replaces the `Host` header.
+    package var httpHostHeader: String?
+    /// Server name sent and verified.
+    package var originServerName: String?
+    /// The server name is the request's host.
+    package var matchSNItoHost = false
+    /// A file of further certificate authorities.
+    package var caPool: String?
+    package var noTLSVerify = false
+    package var disableChunkedEncoding = false
+    package var http2Origin = false
+    package var bastionMode = false
+    /// Where a bastion rule may connect to. Nil refuses everything.
+    package var bastionAllow: DestinationAllowList?
+    /// `socks` or nothing.
+    package var proxyType: String?
+    package var proxyAddress = "127.0.0.1"
+    package var proxyPort = 0
+    package var ipRules: [IPRule] = []
+    package var access: AccessRequirement?
+
+    package init() {}
+
+    /// This with the keys that `overrides` has.
+    package func applying(_ overrides: Overrides) -> OriginRequest {
+        var result = self
+        if let value = overrides.connectTimeout { result.connectTimeout = value }
+        if let value = overrides.tlsTimeout { result.tlsTimeout = value }
+        if let value = overrides.tcpKeepAlive { result.tcpKeepAlive = value }
+        if let value = overrides.noHappyEyeballs { result.noHappyEyeballs = value }
+        if let value = overrides.keepAliveConnections { result.keepAliveConnections = value }
+        if let value = overrides.keepAliveTimeout { result.keepAliveTimeout = value }
+        if let value = overrides.httpHostHeader { result.httpHostHeader = value.nilIfEmpty }
+        if let value = overrides.originServerName { result.originServerName = value.nilIfEmpty }
+        if let value = overrides.matchSNItoHost { result.matchSNItoHost = value }
+        if let value = overrides.caPool { result.caPool = value.nilIfEmpty }
+        if let value = overrides.noTLSVerify { result.noTLSVerify = value }
+        if let value = overrides.disableChunkedEncoding { result.disableChunkedEncoding = value }
+        if let value = overrides.http2Origin { result.http2Origin = value }
+        if let value = overrides.bastionMode { result.bastionMode = value }
+        if let value = overrides.bastionAllow { result.bastionAllow = value }
+        if let value = overrides.proxyType { result.proxyType = value.nilIfEmpty }
+        if let value = overrides.proxyAddress { result.proxyAddress = value }
+        if let value = overrides.proxyPort { result.proxyPort = value }
+        if let value = overrides.ipRules { result.ipRules = value }
+        if let value = overrides.access { result.access = value }
+        return result
+    }
+
+    /// The keys that one place (a rule, the whole file, the command line) sets; nil is "not set here".
+    package struct Overrides: Hashable, Sendable {
+        package var connectTimeout: Duration?
+        package var tlsTimeout: Duration?
+        package var tcpKeepAlive: Duration?
+        package var noHappyEyeballs: Bool?
+        package var keepAliveConnections: Int?
+        package var keepAliveTimeout: Duration?
+        package var httpHostHeader: String?
+        package var originServerName: String?
+        package var matchSNItoHost: Bool?
+        package var caPool: String?
+        package var noTLSVerify: Bool?
+        package var disableChunkedEncoding: Bool?
+        package var http2Origin: Bool?
+        package var bastionMode: Bool?
+        package var bastionAllow: DestinationAllowList?
+        package var proxyType: String?
+        package var proxyAddress: String?
+        package var proxyPort: Int?
+        package var ipRules: [IPRule]?
+        package var access: AccessRequirement?
+
+        package init() {}
+    }
+
+    /// One of `ipRules`: the first whose block and port meet decides.
+    package struct IPRule: Hashable, Sendable {
+        package var prefix: IPPrefix
+        /// Empty: every port.
+        package var ports: [Int]
+        package var allow: Bool
+    }
+
+    /// `access`: the token that requests must carry. Checked by the connector, which this version does not do yet.
+    package struct AccessRequirement: Hashable, Sendable {
+        package var required: Bool
+        package var teamName: String
+        package var audTag: [String]
+        package var environment: String
+    }
+}
+
+extension OriginRequest {
+    /// Throws when serving `service` with these options would leave out a check that was asked for.
+    ///
+    /// Every way to a running rule goes through here: the configuration file and the command line.
+    package func checkServable(_ service: OriginService) throws(ConfigError) {
+        if let access, access.required {
+            throw ConfigError(
+                "access.required: true asks the connector to check Access tokens, which this version cannot do;"
+                    + " running without the check would leave the service open",
+                suggestion:
+                    "protect the hostname at the edge (cloudflared-edge access app add) and remove access.required")
+        }
+        if service == .socksProxy || proxyType == "socks" {
+            throw ConfigError(
+                "the SOCKS proxy (socks-proxy, proxyType: socks, --socks5) is not in this version",
+                suggestion: "use service: bastion with an allow-list")
+        }
+        if service == .bastion, bastionAllow == nil {
+            throw ConfigError(
+                "the bastion has no allow-list, so every machine that this host can reach would be open",
+                suggestion:
+                    "list its destinations: --bastion-allow rdpserver:3389, or bastion: {allow: [\"rdpserver:3389\"]}")
+        }
+    }
+}
+
+extension String {
+    fileprivate var nilIfEmpty: String? { isEmpty ? nil : self }
+}
