@@ -130,7 +130,11 @@ package final class LinkStream: ChannelInboundHandler, BytePipe, @unchecked Send
     }
 
     package func abort() {
-        guard !inbox.isClosed else { return }
+        guard !inbox.isClosed else {
+            // The stream is over, but what it left may wait for a reader that has gone.
+            inbox.closed(PipeError.aborted)
+            return
+        }
         outputFinished = true
         if case .unanswered = head { refuse() }
         if context == nil { whileOpening = .abort }
