@@ -85,10 +85,11 @@ struct EdgePage: Sendable, Equatable {
             remedy: "The origin's headers may be malformed; the log of cloudflared-edge says more.")
     }
 
-    static func noAnswer(_ host: String) -> EdgePage {
+    /// - Parameter reason: one of our own sentences, nothing the connector wrote.
+    static func noAnswer(_ host: String, reason: String) -> EdgePage {
         EdgePage(
-            status: 502, message: "The connector of \(host) went away before it answered.",
-            remedy: "Try again; the connector's log says why.", retryAfter: 1)
+            status: 502, message: "The connector of \(host) gave no answer: \(reason).",
+            remedy: "Try again; the logs of the connector and of cloudflared-edge say more.", retryAfter: 1)
     }
 
     static func timeout(_ host: String, seconds: Int64) -> EdgePage {

@@ -1,5 +1,4 @@
 import NIOHTTP1
-import TunnelWire
 
 /// What becomes of headers on their way through the edge (access-protocol section 3.3, steps 1 and 10).
 enum ForwardedHeaders {
@@ -14,7 +13,7 @@ enum ForwardedHeaders {
         headers.reserveCapacity(request.headers.count + 4)
         for (name, value) in request.headers {
             let lowercased = name.lowercased()
-            guard !isHopByHop(lowercased), !isOurs(lowercased), !ControlHeader.isInternal(lowercased),
+            guard !isHopByHop(lowercased), !isOurs(lowercased), !isInternal(lowercased),
                 !dropped.contains(lowercased)
             else { continue }
             if lowercased == "cookie" {
@@ -40,7 +39,7 @@ enum ForwardedHeaders {
         for (name, value) in given {
             let lowercased = name.lowercased()
             guard HeaderSyntax.isName(lowercased), HeaderSyntax.isValue(value) else { return nil }
-            guard !isHopByHop(lowercased), !ControlHeader.isInternal(lowercased), !dropped.contains(lowercased),
+            guard !isHopByHop(lowercased), !isInternal(lowercased), !dropped.contains(lowercased),
                 lowercased != "cf-ray"
             else { continue }
             if lowercased == "content-length" {
@@ -72,7 +71,7 @@ enum ForwardedHeaders {
         for (name, value) in given {
             let lowercased = name.lowercased()
             guard HeaderSyntax.isName(lowercased), HeaderSyntax.isValue(value), !isHopByHop(lowercased),
-                !ControlHeader.isInternal(lowercased), lowercased != "content-length", lowercased != "host",
+                !isInternal(lowercased), lowercased != "content-length", lowercased != "host",
                 lowercased != "authorization", lowercased != "set-cookie", !lowercased.hasPrefix("cf-")
             else { continue }
             trailers.add(name: lowercased, value: value)
@@ -101,6 +100,11 @@ enum ForwardedHeaders {
             true
         default: name.hasPrefix(":")
         }
+    }
+
+    /// What connector and edge tell each other; nobody else may (tunnel-protocol section 2.5).
+    private static func isInternal(_ name: String) -> Bool {
+        name.hasPrefix("cf-cloudflared-") || name.hasPrefix("cf-proxy-") || name.hasPrefix("cf-int-")
     }
 
     /// Headers only the edge may set towards the connector, and credentials that were meant for the edge.
