@@ -1,0 +1,48 @@
+package import Logging
+
+/// The one log backend: formats an event once for each sink and writes it there.
+package struct SinkLogHandler: LogHandler {
+    /// A sink and how it wants its lines.
+    package struct Output: Sendable {
+        package var format: LogFormat
+        package var sink: LogSink
+
+        package init(format: LogFormat, sink: LogSink) {
+            self.format = format
+            self.sink = sink
+        }
+    }
+
+    package var logLevel: Logger.Level
+    package var metadata: Logger.Metadata = [:]
+    package var metadataProvider: Logger.MetadataProvider?
+    private let outputs: [Output]
+    private let secondsSinceEpoch: @Sendable () -> Int
+
+    /// - Parameter secondsSinceEpoch: the clock, given by tests.
+    package init(
+        outputs: [Output], level: Logger.Level, secondsSinceEpoch: (@Sendable () -> Int)? = nil
+    ) {
+        self.outputs = outputs
+        logLevel = level
+        self.secondsSinceEpoch = secondsSinceEpoch ?? { LogTime.now() }
+    }
+
+    package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    package func log(event: LogEvent) {
+        var fields = metadata
+        if let provided = metadataProvider?.get() { fields.merge(provided) { _, new in new } }
+        if let own = event.metadata { fields.merge(own) { _, new in new } }
+        if let error = event.error, fields["error"] == nil { fields["error"] = .string(String(describing: error)) }
+        let now = secondsSinceEpoch()
+        for output in outputs {
+            output.sink.write(
+                output.format.line(
+                    level: event.level, message: event.message.description, fields: fields, secondsSinceEpoch: now))
+        }
+    }
+}
