@@ -1,5 +1,5 @@
-package import EdgeStore
-package import FoundationEssentials
+import EdgeStore
+import FoundationEssentials
 package import NIOCore
 import Synchronization
 

@@ -4,7 +4,7 @@ import ByteStream
 import EdgeTransport
 import FoundationEssentials
 package import Logging
-package import NIOCore
+import NIOCore
 import NIOHTTP1
 
 /// Decides what becomes of each visitor's request: the account API, a refusal, or a stream to a connector.
