@@ -87,7 +87,7 @@ let package = Package(
         pure("AccessPolicy", [crypto]),
 
         // Drivers: one outside thing each
-        driver("ByteStream", [nioCore, nioHTTP1]),
+        driver("ByteStream", [crypto, nioCore, nioHTTP1]),
         driver(
             "EdgeTransport",
             ["ByteStream", "TunnelWire", nioCore, nioPosix, nioHTTP1, nioSSL, nioHTTP2, nioHPACK, logging]),
@@ -143,7 +143,7 @@ let package = Package(
             ],
             path: "Tests/TestKit", swiftSettings: houseRules),
         tests("CapnProtoTests", ["CapnProto", nioCore]),
-        tests("TunnelWireTests", ["TunnelWire", "CapnProto", nioCore]),
+        tests("TunnelWireTests", ["TunnelWire", "CapnProto", nioCore], exclude: ["fixtures"]),
         tests("TunnelConfigTests", ["TunnelConfig"]),
         tests("AccessPolicyTests", ["AccessPolicy"]),
         tests("ByteStreamTests", ["ByteStream", "TestKit", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
@@ -190,3 +190,10 @@ let package = Package(
         tests("SystemTests", ["TunnelConfig"], exclude: ["fixtures"]),
     ]
 )
+
+// The benchmark is built only when asked for: it is no part of the product and not of the tests.
+if Context.environment["CLOUDFLARED_BENCHMARKS"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "Benchmarks", path: "Tests/Benchmarks", exclude: ["run"], swiftSettings: houseRules))
+}

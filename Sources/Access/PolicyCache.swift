@@ -71,6 +71,9 @@ package actor PolicyCache {
         }
     }
 
+    /// How many wait for the look after the one that runs.
+    var waiting: Int { latecomers.count }
+
     private func lead() async -> Result<Void, any Error> {
         isRefreshing = true
         let result: Result<Void, any Error>

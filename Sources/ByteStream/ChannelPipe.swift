@@ -16,6 +16,7 @@ package final class ChannelPipe: ChannelInboundHandler, BytePipe, @unchecked Sen
     private let inbox = PipeInbox()
     private var context: ChannelHandlerContext?
     private var outputFinished = false
+    private var outputDrained = false
 
     private init(channel: any Channel) {
         self.channel = channel
@@ -59,7 +60,18 @@ package final class ChannelPipe: ChannelInboundHandler, BytePipe, @unchecked Sen
     package func finish(trailers: HTTPHeaders?) {
         guard !outputFinished, let context else { return }
         outputFinished = true
-        context.flush()
+        // Closing drops what the socket has not taken yet, and so does ending our direction once the peer ended its own.
+        // An empty write completes after all of it.
+        let drained = channel.eventLoop.makePromise(of: Void.self)
+        drained.futureResult.assumeIsolated().whenComplete { result in
+            if case .success = result { self.outputDrained = true }
+            self.endOutput()
+        }
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: drained)
+    }
+
+    private func endOutput() {
+        guard let context else { return }
         if inbox.isFinished {
             context.close(promise: nil)
         } else {
@@ -107,12 +119,13 @@ package final class ChannelPipe: ChannelInboundHandler, BytePipe, @unchecked Sen
             return
         }
         inbox.finished()
-        if outputFinished { context.close(promise: nil) }
+        if outputDrained { context.close(promise: nil) }
     }
 
     package func channelInactive(context: ChannelHandlerContext) {
-        // A clean end needs both directions ended; a peer that closes while we still write has left the stream.
-        inbox.closed(outputFinished && inbox.isFinished ? nil : PipeError.closedByPeer)
+        // A clean end needs both directions ended. With ours ended NIO closes at the peer's end, without telling of it by an
+        // event first; an end that was no proper one came as an error. A peer that closes while we still write has left.
+        inbox.closed(outputDrained ? nil : PipeError.closedByPeer)
     }
 
     package func errorCaught(context: ChannelHandlerContext, error: any Error) {

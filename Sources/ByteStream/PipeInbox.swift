@@ -27,13 +27,13 @@ package final class PipeInbox {
         if case .open = finish { false } else { true }
     }
 
+    /// Whether bytes wait for the sink to ask.
+    package var isHolding: Bool { !held.isEmpty }
+
     /// Whether `closed` was called.
     package var isClosed: Bool {
         if case .open = close { false } else { true }
     }
-
-    /// Whether all bytes that came were delivered.
-    package var isDrained: Bool { held.isEmpty }
 
     /// See `BytePipe.attach`.
     package func attach(_ sink: any BytePipeSink) {

@@ -14,10 +14,20 @@ package final class Splice {
         package var idle: TimeAmount?
         /// The same once one direction has ended: how long the other may be silent then.
         package var idleHalfClosed: TimeAmount?
+        /// The same where it was the left side that ended. Nil: `idleHalfClosed`.
+        package var idleAfterLeft: TimeAmount?
 
-        package init(idle: TimeAmount? = .hours(1), idleHalfClosed: TimeAmount? = .minutes(5)) {
+        package init(
+            idle: TimeAmount? = .hours(1), idleHalfClosed: TimeAmount? = .minutes(5), idleAfterLeft: TimeAmount? = nil
+        ) {
             self.idle = idle
             self.idleHalfClosed = idleHalfClosed
+            self.idleAfterLeft = idleAfterLeft
+        }
+
+        fileprivate func allowed(leftFinished: Bool, rightFinished: Bool) -> TimeAmount? {
+            if leftFinished, let idleAfterLeft { return idleAfterLeft }
+            return leftFinished || rightFinished ? idleHalfClosed ?? idle : idle
         }
     }
 
@@ -35,7 +45,7 @@ package final class Splice {
     private var right: Direction?
     private var firstError: (any Error)?
     private var openEnds = 2
-    private var lastActivity = NIODeadline.now()
+    private var lastActivity: NIODeadline
     private var timer: Scheduled<Void>?
     private let eventLoop: any EventLoop
 
@@ -66,6 +76,7 @@ package final class Splice {
     private init(limits: Limits, eventLoop: any EventLoop, onEnd: @escaping (Summary) -> Void) {
         self.limits = limits
         self.eventLoop = eventLoop
+        lastActivity = eventLoop.now
         self.onEnd = onEnd
     }
 
@@ -101,14 +112,14 @@ package final class Splice {
 
         func pipeReadCompleted() {
             reading = false
-            splice.lastActivity = .now()
+            splice.lastActivity = splice.eventLoop.now
             target.flush()
             pull()
         }
 
         func pipeFinished(trailers: HTTPHeaders?) {
             finished = true
-            splice.lastActivity = .now()
+            splice.lastActivity = splice.eventLoop.now
             target.finish(trailers: trailers)
             splice.directionFinished()
         }
@@ -120,21 +131,25 @@ package final class Splice {
         func pipeClosed(_ error: (any Error)?) {
             let sourceEndedCleanly = finished && error == nil
             finished = true
+            // Noted before the abort, whose own end comes at once and is only a consequence.
+            splice.note(error)
             if !sourceEndedCleanly { target.abort() }
-            splice.endClosed(error)
+            splice.endClosed()
         }
     }
 
     // MARK: The end
 
     private func directionFinished() {
-        guard limits.idleHalfClosed != nil else { return }
         timer?.cancel()
         armTimer()
     }
 
-    private func endClosed(_ error: (any Error)?) {
+    private func note(_ error: (any Error)?) {
         if firstError == nil { firstError = error }
+    }
+
+    private func endClosed() {
         openEnds -= 1
         guard openEnds == 0 else { return }
         timer?.cancel()
@@ -147,11 +162,10 @@ package final class Splice {
 
     private func armTimer() {
         guard let left, let right else { return }
-        let halfClosed = left.finished || right.finished
-        guard let allowed = halfClosed ? limits.idleHalfClosed ?? limits.idle : limits.idle else { return }
-        let remaining = lastActivity + allowed - .now()
+        guard let allowed = limits.allowed(leftFinished: left.finished, rightFinished: right.finished) else { return }
+        let remaining = lastActivity + allowed - eventLoop.now
         guard remaining > .nanoseconds(0) else {
-            firstError = firstError ?? PipeError.idle
+            note(PipeError.idle)
             left.source.abort()
             right.source.abort()
             return

@@ -74,7 +74,12 @@ package final class WebSocketPipe: BytePipe, BytePipeSink {
     }
 
     package func finish(trailers: HTTPHeaders?) {
-        sendClose(1000)
+        finish(code: 1000)
+    }
+
+    /// `finish` with another close code than 1000: 1001 says that we are going away.
+    package func finish(code: UInt16) {
+        sendClose(code)
         if closeReceived || innerEnded { inner.finish(trailers: nil) }
         // The peer's close frame is noticed only while reading.
         if !closeReceived { readInner() }
@@ -102,7 +107,8 @@ package final class WebSocketPipe: BytePipe, BytePipeSink {
             wroteInReply = false
             inner.flush()
         }
-        if inbox.readCompleted() || closeSent { readInner() }
+        // After our close frame we read unasked, to see the peer's, but not more than the sink takes.
+        if inbox.readCompleted() || closeSent && !inbox.isHolding { readInner() }
     }
 
     package func pipeFinished(trailers: HTTPHeaders?) {
@@ -170,8 +176,9 @@ package final class WebSocketPipe: BytePipe, BytePipeSink {
 
     private func pingDue() {
         guard !inbox.isClosed, !closeSent else { return }
-        // While we do not read, because our own side is full, no pong can be seen: that is not the peer's fault.
-        if innerReading {
+        // While we do not read, because our own side is full, no pong can be seen; while the peer does not take what we
+        // write, no ping reaches it. Neither is the fault of a dead peer.
+        if innerReading, inner.isWritable {
             guard pingsOut < limits.pingsUnanswered else {
                 end(.peerNotResponding)
                 return

@@ -22,7 +22,8 @@ package struct Message: Equatable, Sendable {
         guard let first = segments.first, first.wordCount > 0 else { throw .emptyMessage }
         let limits = limits ?? .standard(forMessageBytes: byteCount)
         return PointerReader(
-            message: self, budget: ReadBudget(words: limits.traversalWords), location: WordLocation(segment: 0, index: 0),
+            message: self, budget: ReadBudget(words: limits.traversalWords),
+            location: WordLocation(segment: 0, index: 0),
             depth: limits.depth)
     }
 

@@ -193,7 +193,7 @@ package final class VisitorExchange: BytePipe, @unchecked Sendable {
         guard handler != nil else { return }
         handler = nil
         answer = .ended
-        inbox.closed(error ?? (inbox.isDrained ? nil : PipeError.aborted))
+        inbox.closed(error ?? (inbox.isHolding ? PipeError.aborted : nil))
     }
 }
 

@@ -14,19 +14,10 @@ enum StreamHeadCoding {
             ":authority": request.authority,
             ":path": request.path,
         ]
-        switch request.kind {
-        case .http:
-            break
-        case .tcp:
-            fields.add(name: ControlHeader.proxySource, value: "tcp")
-        case .webSocket, .controlStream, .updateConfiguration:
-            if let value = request.kind.upgradeValue {
-                fields.add(name: ControlHeader.connectionUpgrade, value: value)
-            }
-        }
+        if let header = request.kind.header { fields.add(name: header.name, value: header.value) }
         for (name, value) in request.headers {
             let lowercased = name.lowercased()
-            guard !isHopByHop(lowercased), !ControlHeader.isInternal(lowercased) else { continue }
+            guard !isHopByHop(lowercased), !isInternal(lowercased) else { continue }
             fields.add(name: lowercased, value: value)
         }
         return fields
@@ -34,11 +25,11 @@ enum StreamHeadCoding {
 
     static func request(from fields: HPACKHeaders) -> StreamRequest? {
         guard let method = fields.first(name: ":method"), let path = fields.first(name: ":path") else { return nil }
-        let kind = StreamKind.classify(
+        let kind = StreamKind(
             connectionUpgrade: fields.first(name: ControlHeader.connectionUpgrade),
-            proxySource: fields.first(name: ControlHeader.proxySource))
+            tcpSource: fields.first(name: ControlHeader.tcpSource))
         var headers = HTTPHeaders()
-        for (name, value, _) in fields where !name.hasPrefix(":") && !ControlHeader.isInternal(name) {
+        for (name, value, _) in fields where !name.hasPrefix(":") && !isInternal(name) {
             headers.add(name: name, value: value)
         }
         return StreamRequest(
@@ -106,6 +97,11 @@ enum StreamHeadCoding {
         var trailers = HTTPHeaders()
         for (name, value, _) in fields where !name.hasPrefix(":") { trailers.add(name: name, value: value) }
         return trailers
+    }
+
+    /// Fields with which connector and edge talk to each other; never passed on.
+    private static func isInternal(_ name: String) -> Bool {
+        name.hasPrefix("cf-cloudflared-") || name.hasPrefix("cf-int-") || name.hasPrefix("cf-proxy-")
     }
 
     /// Fields that HTTP/2 forbids, besides `host`, which travels as `:authority`.

@@ -87,10 +87,11 @@ extension RPCMessage: StructEncodable where Content == RPCContent {
     /// The answer to a message that was not understood: `unimplemented`, with that message inside.
     ///
     /// Pointers are relative, so the one segment of the original is taken as it is, behind a new root. A message of several
-    /// segments has absolute ones; of that only the kind is told.
+    /// segments has absolute ones; of that, and of a large one, only the kind is told.
     package static func unimplemented(echoing message: Message, tag: UInt16) throws(CapnProtoError) -> ByteBuffer {
-        guard message.segments.count == 1, let root = message.words.getInteger(
-            at: message.words.readerIndex, endianness: .little, as: UInt64.self), root & 3 == 0
+        guard message.segments.count == 1, message.byteCount <= 4096,
+            let root = message.words.getInteger(
+                at: message.words.readerIndex, endianness: .little, as: UInt64.self), root & 3 == 0
         else { return try UnimplementedMessage(tag: tag).encodeMessage() }
         var bytes = ByteBuffer()
         bytes.writeMultipleIntegers(

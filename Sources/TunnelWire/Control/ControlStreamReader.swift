@@ -5,11 +5,11 @@ import NIOCore
 /// should not have been asked.
 struct ControlStreamReader: Sendable {
     private var decoder: MessageDecoder
-    private var refusalsLeft: Int
+    private var oddMessagesLeft: Int
 
     init(limits: ControlStreamLimits) {
         decoder = MessageDecoder(limits: FramingLimits(messageBytes: limits.messageBytesBeforeRegistration))
-        refusalsLeft = limits.unimplementedAnswers
+        oddMessagesLeft = limits.oddMessages
     }
 
     mutating func append(_ bytes: ByteBuffer) {
@@ -25,10 +25,10 @@ struct ControlStreamReader: Sendable {
         decoder.limits.messageBytes = bytes
     }
 
-    /// Counts an answer to something out of place; false when there were too many.
-    mutating func mayRefuse() -> Bool {
-        guard refusalsLeft > 0 else { return false }
-        refusalsLeft -= 1
+    /// Counts a message that is out of place; false when there were too many.
+    mutating func allowsOddMessage() -> Bool {
+        guard oddMessagesLeft > 0 else { return false }
+        oddMessagesLeft -= 1
         return true
     }
 }

@@ -98,7 +98,8 @@ extension RegistrationClient {
         package mutating func closeRequested() -> [Action] {
             guard !isClosed else { return [] }
             var actions: [Action] = []
-            if case .imported(let id) = server, let bytes = try? encode(.release(RPCRelease(id: id, referenceCount: 1))) {
+            if case .imported(let id) = server, let bytes = try? encode(.release(RPCRelease(id: id, referenceCount: 1)))
+            {
                 actions.append(.send(bytes))
             }
             if let bytes = try? encode(.abort(RPCException(TunnelInterface.goodbye))) { actions.append(.send(bytes)) }
@@ -151,7 +152,8 @@ extension RegistrationClient.StateMachine {
         case .results(let payload):
             return [try finish(answer.answerID, releasingCapabilities: false)] + succeeded(call, payload)
         case .exception(let exception):
-            return [try finish(answer.answerID, releasingCapabilities: true)] + failed(call, .exception(exception.reason))
+            return [try finish(answer.answerID, releasingCapabilities: true)]
+                + failed(call, .exception(exception.reason))
         case .canceled:
             return [try finish(answer.answerID, releasingCapabilities: true)] + failed(call, .canceled)
         case .elsewhere:
@@ -196,7 +198,8 @@ extension RegistrationClient.StateMachine {
         }
     }
 
-    private mutating func failed(_ call: RegistrationClient.Call, _ failure: RegistrationClient.CallFailure) -> [Action] {
+    private mutating func failed(_ call: RegistrationClient.Call, _ failure: RegistrationClient.CallFailure) -> [Action]
+    {
         switch call {
         case .register:
             registration = .ended(unregistered: false)
@@ -209,13 +212,13 @@ extension RegistrationClient.StateMachine {
     }
 
     private mutating func refuse(_ answerID: UInt32, _ reason: String) throws(CapnProtoError) -> [Action] {
-        guard stream.mayRefuse() else { return abort("too many calls to a peer that offers none") }
+        guard stream.allowsOddMessage() else { return abort("too many calls to a peer that offers none") }
         let answer = RPCReturn<RPCContent>(answerID: answerID, outcome: .exception(RPCException(reason)))
         return [.send(try encode(.return(answer)))]
     }
 
     private mutating func echo(_ message: Message, tag: UInt16) throws(CapnProtoError) -> [Action] {
-        guard stream.mayRefuse() else { return abort("too many messages that are not understood") }
+        guard stream.allowsOddMessage() else { return abort("too many messages that are not understood") }
         return [.send(try RPCMessage<RPCContent>.unimplemented(echoing: message, tag: tag))]
     }
 }

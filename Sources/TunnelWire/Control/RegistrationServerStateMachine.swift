@@ -10,6 +10,7 @@ extension RegistrationServer {
         private var stream: ControlStreamReader
         /// The connector's questions that it has not finished yet.
         private var answers: [UInt32: Answer] = [:]
+        private var isBootstrapped = false
         private var registration = Registration.none
         private var isClosed = false
 
@@ -17,6 +18,8 @@ extension RegistrationServer {
             /// Returned: the one capability. Calls may be made on it until it is finished.
             case capability
             case pending
+            /// Finished before it was answered. The answer is still owed, and the number taken until it is given.
+            case abandoned
             case returned
         }
 
@@ -128,6 +131,8 @@ extension RegistrationServer.StateMachine {
 
     private mutating func handle(_ bootstrap: RPCBootstrap) throws(CapnProtoError) -> [Action] {
         if let problem = open(bootstrap.questionID, .capability) { return abort(problem) }
+        guard !isBootstrapped || stream.allowsOddMessage() else { return abort("too many bootstraps") }
+        isBootstrapped = true
         let payload = RPCPayload(RPCContent.capability(index: 0), capabilities: [.senderHosted(Self.exportID)])
         return [.send(try encode(.return(RPCReturn(answerID: bootstrap.questionID, outcome: .results(payload)))))]
     }
@@ -170,6 +175,7 @@ extension RegistrationServer.StateMachine {
             registration = .unregistering(questionID: call.questionID)
             return [.unregisterRequested]
         case .unregistering, .unregistered:
+            guard stream.allowsOddMessage() else { return abort("too many calls to give back the connection") }
             return answer(call.questionID, with: .structure(EmptyStruct()))
         case .none, .requested, .refused:
             return refuse(call, RPCException("not registered"))
@@ -180,7 +186,9 @@ extension RegistrationServer.StateMachine {
         guard hasRegistered else { return refuse(call, RPCException("not registered")) }
         do throws(CapnProtoError) {
             let update = try UpdateLocalConfiguration(from: call.parameters.content.structure())
-            return answer(call.questionID, with: .structure(EmptyStruct())) + [.localConfigurationReceived(update.config)]
+            return answer(call.questionID, with: .structure(EmptyStruct())) + [
+                .localConfigurationReceived(update.config)
+            ]
         } catch {
             return answer(call.questionID, with: RPCException("updateLocalConfiguration: \(error)"))
         }
@@ -189,14 +197,14 @@ extension RegistrationServer.StateMachine {
     private mutating func handle(_ finish: RPCFinish) -> [Action] {
         switch answers[finish.questionID] {
         case .pending:
-            // The answer is still owed, and the number stays taken until it is given.
+            answers[finish.questionID] = .abandoned
             guard case .requested(finish.questionID) = registration else { return [] }
             return abort("the connector gave up its registration")
         case .capability, .returned:
             answers[finish.questionID] = nil
             guard case .refused(finish.questionID) = registration else { return [] }
             return close("the registration was refused", failed: false)
-        case nil:
+        case .abandoned, nil:
             return []
         }
     }
@@ -205,12 +213,12 @@ extension RegistrationServer.StateMachine {
     private mutating func refuse(_ call: RPCCall<PointerReader>, _ exception: RPCException) -> [Action] {
         let refusal = answer(call.questionID, with: exception)
         guard hasRegistered else { return refusal + abort("call before registration") }
-        guard stream.mayRefuse() else { return refusal + abort("too many calls that are not offered") }
+        guard stream.allowsOddMessage() else { return refusal + abort("too many calls that are not offered") }
         return refusal
     }
 
     private mutating func echo(_ message: Message, tag: UInt16) throws(CapnProtoError) -> [Action] {
-        guard stream.mayRefuse() else { return abort("too many messages that are not understood") }
+        guard stream.allowsOddMessage() else { return abort("too many messages that are not understood") }
         return [.send(try RPCMessage<RPCContent>.unimplemented(echoing: message, tag: tag))]
     }
 
@@ -251,7 +259,7 @@ extension RegistrationServer.StateMachine {
     }
 
     private mutating func answer(_ questionID: UInt32, _ outcome: RPCReturn<RPCContent>.Outcome) -> [Action] {
-        answers[questionID] = .returned
+        if case .abandoned = answers[questionID] { answers[questionID] = nil } else { answers[questionID] = .returned }
         do throws(CapnProtoError) {
             return [.send(try encode(.return(RPCReturn(answerID: questionID, outcome: outcome))))]
         } catch {

@@ -21,16 +21,17 @@ package struct ControlStreamLimits: Equatable, Sendable {
     package var messageBytes: Int
     /// Calls waiting at the same time, each way.
     package var openQuestions: Int
-    /// Messages answered as not understood before the stream is given up.
-    package var unimplementedAnswers: Int
+    /// Messages that a sound peer has no reason to send, borne with before the stream is given up. Each may have an
+    /// answer, and nobody says that the peer reads them.
+    package var oddMessages: Int
 
     package init(
         messageBytesBeforeRegistration: Int = 1 << 20, messageBytes: Int = 16 << 20, openQuestions: Int = 64,
-        unimplementedAnswers: Int = 64
+        oddMessages: Int = 64
     ) {
         self.messageBytesBeforeRegistration = messageBytesBeforeRegistration
         self.messageBytes = messageBytes
         self.openQuestions = openQuestions
-        self.unimplementedAnswers = unimplementedAnswers
+        self.oddMessages = oddMessages
     }
 }
