@@ -1,3 +1,4 @@
+import AccessClient
 import ArgumentParser
 import ControlAPI
 import Foundation
@@ -131,6 +132,13 @@ package struct CloudflaredProgram: Sendable {
             switch error.code {
             case .configuration: return CommandError(.configuration, error.description)
             case .unreachable: return CommandError(.unavailable, error.description)
+            default: return CommandError(.failure, error.description)
+            }
+        case let error as AccessError:
+            switch error.exitCode {
+            case .usage: return CommandError(.usage, error.description)
+            case .configuration: return CommandError(.configuration, error.description)
+            case .unavailable: return CommandError(.unavailable, error.description)
             default: return CommandError(.failure, error.description)
             }
         case let error as HostError:

@@ -1,5 +1,8 @@
+import Connector
 import Foundation
 import Logging
+import NIOCore
+import NIOPosix
 import ServiceHost
 import TunnelConfig
 
@@ -10,9 +13,29 @@ enum TunnelStart {
         try await run(plan, context)
     }
 
-    /// CONNECT HERE: the connector room takes the plan. Until then this says so and does nothing else.
+    /// Runs the connector until a signal stops it or the edge refuses the tunnel for good.
     private static func run(_ plan: TunnelRunPlan, _ context: CommandContext) async throws {
-        throw CommandError(.failure, "the connector is not connected to this command yet")
+        guard !plan.edges.isEmpty else {
+            throw CommandError(
+                .usage, "finding an edge by itself is not in this version; name yours with --edge host:port (TUNNEL_EDGE)")
+        }
+        let supervisor = Supervisor(
+            configuration: plan.connectorConfiguration, metricsAddress: plan.metrics,
+            group: MultiThreadedEventLoopGroup.singleton, logger: context.logger)
+        let signals = await ProcessSignals()
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                tasks.addTask {
+                    guard let signal = await signals.firstStop() else { return }
+                    context.logger.info("Initiating graceful shutdown due to signal \(signal.name) ...")
+                    supervisor.stop()
+                }
+                try await supervisor.run()
+                tasks.cancelAll()
+            }
+        } catch let error as ConnectorError {
+            throw CommandError(error.code == .badConfiguration ? .configuration : .failure, error.description)
+        }
     }
 
     /// The official first lines, in their order. Source: cli-and-config.md section 1.7.2.
@@ -43,5 +66,27 @@ enum TunnelStart {
     /// Go's form of a map.
     private static func map(_ values: [String: String]) -> String {
         "map[" + values.sorted { $0.key < $1.key }.map { "\($0.key):\($0.value)" }.joined(separator: " ") + "]"
+    }
+}
+
+extension TunnelRunPlan {
+    /// The same for the connector room.
+    var connectorConfiguration: ConnectorConfiguration {
+        var configuration = ConnectorConfiguration(
+            credentials: credentials, routes: routing, edges: edges, version: Version.current)
+        configuration.edgeCAFile = authorityFile
+        configuration.postQuantumOnly = isPostQuantumRequired
+        configuration.haConnections = haConnections
+        configuration.gracePeriod = TimeAmount(gracePeriod)
+        configuration.rpcTimeout = TimeAmount(rpcTimeout)
+        configuration.connectorID = connectorID
+        configuration.features = features
+        configuration.tags = tags.map { ($0.name, $0.value) }
+        configuration.pidFile = pidFile?.path
+        if hasLocalRules {
+            configuration.localConfiguration = ByteBuffer(
+                bytes: LocalConfiguration.json(rules: routing.rules, flags: settings))
+        }
+        return configuration
     }
 }
