@@ -47,6 +47,9 @@ package final class TestVisitor: BytePipeSink, @unchecked Sendable {
 
     package var response: StreamResponse { get async throws { try await responsePromise.futureResult.get() } }
 
+    /// Waits for the peer's end of stream and gives its trailers.
+    package func trailers() async throws -> HTTPHeaders? { try await finishedPromise.futureResult.get() }
+
     /// Waits for the peer's end of stream.
     package func body() async throws -> ByteBuffer {
         _ = try await finishedPromise.futureResult.get()
