@@ -1,7 +1,9 @@
 import ByteStream
 import EdgeTransport
+import FoundationEssentials
 import Logging
 package import NIOCore
+import NIOHTTP1
 import NIOSSL
 import TunnelWire
 

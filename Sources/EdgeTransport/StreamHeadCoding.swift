@@ -46,7 +46,7 @@ enum StreamHeadCoding {
         }
         let pairs = response.headers.map { (name: $0.name, value: $0.value) }
         fields.add(name: ControlHeader.responseHeaders, value: ResponseHeaderBlob.encode(pairs))
-        fields.add(name: ControlHeader.responseMeta, value: response.source.rawValue)
+        fields.add(name: ControlHeader.responseMeta, value: response.source.encoded)
         if let length = response.headers.first(name: "content-length") {
             fields.add(name: "content-length", value: length)
         }
@@ -57,7 +57,7 @@ enum StreamHeadCoding {
         let source: ResponseMeta = flowRateLimited ? .flowRateLimited : .connector
         return [
             ":status": String(status),
-            ControlHeader.responseMeta: source.rawValue,
+            ControlHeader.responseMeta: source.encoded,
             "content-length": "0",
         ]
     }
@@ -66,7 +66,7 @@ enum StreamHeadCoding {
         guard let text = fields.first(name: ":status"), let status = Int(text) else {
             return .failure(LinkError(.streamRefused, "the connector's answer has no status"))
         }
-        let source = fields.first(name: ControlHeader.responseMeta).map(ResponseMeta.init(decoding:)) ?? .origin
+        let source = fields.first(name: ControlHeader.responseMeta).flatMap(ResponseMeta.init(decoding:)) ?? .origin
         var headers = HTTPHeaders()
         if let blob = fields.first(name: ControlHeader.responseHeaders) {
             do {

@@ -1,0 +1,99 @@
+import Foundation
+import NIOHTTP1
+import TunnelConfig
+
+/// What the edge's answer to an upgrade request means, and for a refusal what to do about it (access-protocol section
+/// 1.10). Pure.
+enum UpgradeAnswer {
+    /// Bytes of a refusal's body that are read.
+    static let maximumBody = 1024
+
+    /// Whether the answer is the complete WebSocket handshake of RFC 6455 section 4.1.
+    static func isWebSocket(_ head: HTTPResponseHead, expectedAccept: String) -> Bool {
+        head.status == .switchingProtocols
+            && head.headers[canonicalForm: "upgrade"].contains { $0.lowercased() == "websocket" }
+            && head.headers[canonicalForm: "connection"].contains { $0.lowercased() == "upgrade" }
+            && head.headers["sec-websocket-accept"] == [expectedAccept]
+            // We offered no extension; one that is used all the same would change the frames.
+            && head.headers["sec-websocket-extensions"].isEmpty
+    }
+
+    /// Why there is no WebSocket.
+    ///
+    /// - Parameters:
+    ///   - body: the first bytes of the body.
+    ///   - usesServiceToken: whether the request had a service token of any origin.
+    static func refusal(
+        _ head: HTTPResponseHead, body: String, hostname: AccessHostname, usesServiceToken: Bool
+    ) -> AccessError {
+        let host = hostname.authorityText
+        let status = "\(host) answered \(head.status.code) \(head.status.reasonPhrase)"
+        let text = firstLine(of: body, type: head.headers.first(name: "content-type")).map { " (\"\($0)\")" } ?? ""
+        if isLoginRedirect(head, hostname: hostname) { return login(host, usesServiceToken: usesServiceToken) }
+        switch head.status.code {
+        case 101:
+            return AccessError(
+                .notWebSocket, "\(host) answered 101 without a valid WebSocket handshake; a proxy on the way may break it")
+        case 401, 403:
+            return AccessError(.denied, status + text + "; " + deniedRemedy(usesServiceToken))
+        case 404, 421, 530:
+            return AccessError(
+                .unavailable,
+                status + text + "; no tunnel serves this hostname now: check the spelling, the route, and that the connector runs")
+        case 502, 503, 504:
+            return AccessError(
+                .unavailable,
+                status + text + "; connector or origin are down: check `cloudflared tunnel info` and the service behind it")
+        case 200..<300:
+            return AccessError(
+                .notWebSocket,
+                status + "; it serves web pages, not a TCP service: its ingress needs a service such as rdp://, ssh:// or tcp://")
+        case 300..<400:
+            return AccessError(
+                .notWebSocket, status + "; it redirects elsewhere: give the final hostname")
+        default:
+            return AccessError(.notWebSocket, status + text + "; websocket: bad handshake")
+        }
+    }
+
+    /// A 302 whose path is that of the Access login; the host is not examined.
+    static func isLoginRedirect(_ head: HTTPResponseHead, hostname: AccessHostname) -> Bool {
+        guard head.status == .found, let location = head.headers.first(name: "location"),
+            let resolved = URL(string: location, relativeTo: URL(string: "https://host.invalid" + hostname.target))
+        else { return false }
+        return resolved.absoluteURL.path.hasPrefix("/cdn-cgi/access/login")
+    }
+
+    private static func login(_ host: String, usesServiceToken: Bool) -> AccessError {
+        guard usesServiceToken else {
+            return AccessError(
+                .loginRequired,
+                "\(host) is protected by Access and this version signs in by service token only: give --service-token-id and"
+                    + " --service-token-secret (or TUNNEL_SERVICE_TOKEN_ID and TUNNEL_SERVICE_TOKEN_SECRET)")
+        }
+        return AccessError(
+            .loginRequired,
+            "Access did not accept the service token for \(host) and asks for a login: check the token's id, secret and expiry,"
+                + " and that the application has a Service Auth policy for it")
+    }
+
+    private static func deniedRemedy(_ usesServiceToken: Bool) -> String {
+        usesServiceToken
+            ? "policy denied, or the service token is wrong or expired: check --service-token-id and --service-token-secret"
+            : "policy denied: if the application takes service tokens, give --service-token-id and --service-token-secret"
+    }
+
+    /// The first line of a plain text, short and printable.
+    private static func firstLine(of body: String, type: String?) -> String? {
+        guard type?.lowercased().hasPrefix("text/plain") ?? false else { return nil }
+        let line = body.split(whereSeparator: \.isNewline).first?.trimmed ?? ""
+        let printable = line.unicodeScalars.filter { scalar in
+            switch scalar.properties.generalCategory {
+            case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator: false
+            default: true
+            }
+        }
+        let text = String(String.UnicodeScalarView(printable.prefix(200)))
+        return text.isEmpty ? nil : text
+    }
+}

@@ -1,0 +1,71 @@
+import Crypto
+import Foundation
+import NIOHTTP1
+import ServiceHost
+import TunnelConfig
+
+/// The request that asks the edge for a WebSocket (access-protocol sections 1.7 and 1.8). A value; the key comes from
+/// outside.
+struct UpgradeRequest: Sendable {
+    let head: HTTPRequestHead
+    /// What `Sec-WebSocket-Accept` has to be.
+    let expectedAccept: String
+
+    /// - Parameter key: 16 random bytes.
+    init(_ configuration: ForwarderConfiguration, key: [UInt8]) {
+        let encodedKey = Data(key).base64EncodedString()
+        var own: HTTPHeaders = [
+            "Host": configuration.hostname.authorityText,
+            "User-Agent": Version.userAgent,
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": encodedKey,
+        ]
+        if let id = configuration.serviceTokenID { own.add(name: "Cf-Access-Client-Id", value: id) }
+        if let secret = configuration.serviceTokenSecret {
+            own.add(name: "Cf-Access-Client-Secret", value: secret.exposed)
+        }
+        if let destination = configuration.destination {
+            own.add(name: "Cf-Access-Jump-Destination", value: destination.description)
+        }
+        // What the flags say goes first; a repeated name of the user's is sent every time.
+        let extra = configuration.headers.filter { !own.contains(name: $0.name) && !Self.isReserved($0.name) }
+        own.add(contentsOf: extra)
+        head = HTTPRequestHead(
+            version: .http1_1, method: .GET, uri: Self.escaped(configuration.hostname.target), headers: own)
+        expectedAccept = Self.accept(for: encodedKey)
+    }
+
+    /// The answer to a `Sec-WebSocket-Key` (RFC 6455 section 4.2.2).
+    static func accept(for key: String) -> String {
+        let digest = Insecure.SHA1.hash(data: Data((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8))
+        return Data(digest).base64EncodedString()
+    }
+
+    /// The headers for a log: what may hold a secret is masked.
+    static func redacted(_ headers: HTTPHeaders) -> String {
+        headers.map { name, value in
+            let lower = name.lowercased()
+            let isSecret =
+                lower.hasPrefix("cf-access-")
+                || ["authorization", "proxy-authorization", "cookie", "set-cookie"].contains(lower)
+            return "\(name): \(isSecret ? Secret.mask : value)"
+        }.joined(separator: ", ")
+    }
+
+    /// What decides about the framing of request and connection is ours alone.
+    private static func isReserved(_ name: String) -> Bool {
+        [
+            "connection", "upgrade", "host", "content-length", "transfer-encoding", "sec-websocket-key",
+            "sec-websocket-version", "sec-websocket-extensions",
+        ].contains(name.lowercased())
+    }
+
+    /// A request target in ASCII: a path typed with other letters is sent percent-encoded.
+    private static func escaped(_ target: String) -> String {
+        target.utf8.allSatisfy { $0 < 0x80 }
+            ? target
+            : target.utf8.map { $0 < 0x80 ? String(UnicodeScalar($0)) : "%" + String($0, radix: 16, uppercase: true) }.joined()
+    }
+}
