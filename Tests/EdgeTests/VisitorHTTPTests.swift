@@ -208,7 +208,7 @@ struct VisitorHTTPTests {
         try await EdgeHarness.with { edge in
             let connector = try await edge.connector(serve: Serve.answer(200, ["content-length": "10"], body: "short"))
             let answer = try await edge.curl("open.site.test")
-            #expect(answer.exit != 0)
+            #expect(answer.exit != 0 || answer.status == 502)
             try await connector.close()
         }
     }
