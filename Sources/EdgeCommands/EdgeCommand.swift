@@ -15,6 +15,7 @@ package struct EdgeCommand: AsyncParsableCommand {
         // One line a command; `run` and `demo` belong between `init` and `tunnel`.
         subcommands: [
             InitCommand.self,
+            RunCommand.self,
             TunnelCommand.self,
             RouteCommand.self,
             AccessCommand.self,
