@@ -35,20 +35,11 @@ struct EdgeHarness: Sendable {
     ) async throws {
         let directory = try await shared.value
         let store = try await filledStore()
-        var configuration = EdgeServer.Configuration(
-            tunnelListen: try ListenAddress("127.0.0.1:0"), httpsListen: try ListenAddress("127.0.0.1:0"),
-            tunnelTLS: try EdgeTLS.edge(
-                certificateFile: directory.tunnelCertificate.certificatePath,
-                keyFile: directory.tunnelCertificate.keyPath),
-            visitorTLS: try VisitorTLS.context(
-                certificateFile: directory.visitorCertificate.certificatePath,
-                keyFile: directory.visitorCertificate.keyPath),
-            names: VisitorGate.Names(api: "api.\(zone)", zone: zone))
+        var configuration = try configuration(of: directory)
         configuration.limits = limits
         let group = MultiThreadedEventLoopGroup(numberOfThreads: loops)
         let server = EdgeServer(
-            configuration: configuration, store: store, account: account, group: group,
-            logger: Logger(label: "edge", factory: { _ in SwiftLogNoOpLogHandler() }))
+            configuration: configuration, store: store, account: account, group: group, logger: quiet)
         let (addresses, bound) = AsyncStream.makeStream(of: EdgeServer.Listening.self)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask {
@@ -66,6 +57,24 @@ struct EdgeHarness: Sendable {
             try await tasks.waitForAll()
         }
         try await group.shutdownGracefully()
+    }
+
+    static let quiet = Logger(label: "edge", factory: { _ in SwiftLogNoOpLogHandler() })
+
+    private static func configuration(of directory: DataDirectory) throws -> EdgeServer.Configuration {
+        EdgeServer.Configuration(
+            tunnelListen: try ListenAddress("127.0.0.1:0"), httpsListen: try ListenAddress("127.0.0.1:0"),
+            tunnelTLS: try EdgeTLS.edge(
+                certificateFile: directory.tunnelCertificate.certificatePath,
+                keyFile: directory.tunnelCertificate.keyPath),
+            visitorTLS: try VisitorTLS.context(
+                certificateFile: directory.visitorCertificate.certificatePath,
+                keyFile: directory.visitorCertificate.keyPath),
+            names: VisitorGate.Names(api: "api.\(zone)", zone: zone))
+    }
+
+    func configuration() async throws -> EdgeServer.Configuration {
+        try Self.configuration(of: directory)
     }
 
     private static func port(_ text: String) -> Int {

@@ -60,6 +60,11 @@ final class TestConnector: Sendable {
         try await end.unregistered.futureResult.get()
     }
 
+    /// Ends the control stream, as a connector does that has unregistered.
+    func goodbye() {
+        end.goodbye()
+    }
+
     func close() async throws {
         link.close()
         _ = try await link.ended.get()
@@ -92,6 +97,13 @@ final class TestConnector: Sendable {
 
         func unregister() {
             eventLoop.execute { self.perform(self.machine.unregisterRequested()) }
+        }
+
+        func goodbye() {
+            eventLoop.execute {
+                self.perform(self.machine.closeRequested())
+                self.stream?.finish(trailers: nil)
+            }
         }
 
         private func perform(_ actions: [RegistrationClient.Action]) {
@@ -151,6 +163,10 @@ enum Serve {
     /// Sends the body back as it comes, with back-pressure.
     static let echo: @Sendable (LinkStream) -> Void = { stream in
         stream.respond(StreamResponse(status: 200, headers: ["content-type": "application/octet-stream"]))
+        echoBody(stream)
+    }
+
+    static func echoBody(_ stream: LinkStream) {
         stream.attach(Echo(stream))
         stream.read()
     }
