@@ -60,9 +60,11 @@ struct EdgeRun {
             tunnelListen: try ListenAddress(tunnelListen ?? settings.tunnelListen),
             httpsListen: try ListenAddress(httpsListen ?? settings.httpsListen),
             tunnelTLS: try EdgeTLS.edge(
-                certificateFile: settings.tunnelFiles.certificate, keyFile: settings.tunnelFiles.key),
+                certificateFile: directory.tunnelCertificate.certificatePath,
+                keyFile: directory.tunnelCertificate.keyPath),
             visitorTLS: try VisitorTLS.context(
-                certificateFile: settings.visitorFiles.certificate, keyFile: settings.visitorFiles.key),
+                certificateFile: directory.visitorCertificate.certificatePath,
+                keyFile: directory.visitorCertificate.keyPath),
             names: VisitorGate.Names(api: "api.\(settings.zone)", zone: settings.zone))
         let server = EdgeServer(
             configuration: configuration, store: store, account: { await Self.answer($0, control) },
