@@ -15,7 +15,8 @@ package struct DesktopEntry: Sendable {
     ///   - program: absolute path of cloudflared, see `currentProgram`.
     /// - Throws: `AccessError` (configuration) when a path cannot stand in such a file.
     package init(
-        hostname: AccessHostname, listen: ListenAddress, destination: JumpDestination? = nil, subcommand: String = "rdp",
+        hostname: AccessHostname, listen: ListenAddress, destination: JumpDestination? = nil,
+        subcommand: String = "rdp",
         program: String
     ) throws {
         guard program.hasPrefix("/"), !program.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F })

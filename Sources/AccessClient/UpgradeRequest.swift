@@ -66,6 +66,7 @@ struct UpgradeRequest: Sendable {
     private static func escaped(_ target: String) -> String {
         target.utf8.allSatisfy { $0 < 0x80 }
             ? target
-            : target.utf8.map { $0 < 0x80 ? String(UnicodeScalar($0)) : "%" + String($0, radix: 16, uppercase: true) }.joined()
+            : target.utf8.map { $0 < 0x80 ? String(UnicodeScalar($0)) : "%" + String($0, radix: 16, uppercase: true) }
+                .joined()
     }
 }
