@@ -2,6 +2,7 @@ package import NIOCore
 import NIOHTTP2
 import NIOPosix
 package import NIOSSL
+import Synchronization
 
 /// A link over TLS and HTTP/2, in either role: the connector dials and serves streams, the edge accepts and opens them
 /// (tunnel-protocol section 2). TLS and HTTP/2 roles are crossed: who dials is the TLS client and the HTTP/2 server.
@@ -43,20 +44,47 @@ package final class HTTP2Link: Sendable {
             .connectTimeout(configuration.dialTimeout)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.socketOption(.so_keepalive), value: 1)
-        let link: HTTP2Link
-        do {
-            link = try await bootstrap.connect(to: address) { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    let handler = try NIOSSLClientHandler(context: tls, serverHostname: EdgeTLS.serverName)
-                    try channel.pipeline.syncOperations.addHandler(handler)
-                    return try install(on: channel, mode: .server, configuration: configuration, arrived: arrived)
+        let attempt = DialAttempt()
+        return try await withTaskCancellationHandler {
+            let link: HTTP2Link
+            do {
+                link = try await bootstrap.connect(to: address) { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try attempt.began(channel)
+                        let handler = try NIOSSLClientHandler(context: tls, serverHostname: EdgeTLS.serverName)
+                        try channel.pipeline.syncOperations.addHandler(handler)
+                        return try install(on: channel, mode: .server, configuration: configuration, arrived: arrived)
+                    }
                 }
+            } catch {
+                throw LinkError(.dialFailed, "no connection to the edge at \(address)", cause: error)
             }
-        } catch {
-            throw LinkError(.dialFailed, "no connection to the edge at \(address)", cause: error)
+            try await link.becomeReady()
+            return link
+        } onCancel: {
+            attempt.cancel()
         }
-        try await link.becomeReady()
-        return link
+    }
+
+    /// Lets a cancelled task end the dial it waits for.
+    private final class DialAttempt: Sendable {
+        private let state = Mutex<(channel: (any Channel)?, cancelled: Bool)>((nil, false))
+
+        func began(_ channel: any Channel) throws {
+            let cancelled = state.withLock { state in
+                state.channel = channel
+                return state.cancelled
+            }
+            if cancelled { throw CancellationError() }
+        }
+
+        func cancel() {
+            let channel = state.withLock { state in
+                state.cancelled = true
+                return state.channel
+            }
+            channel?.close(promise: nil)
+        }
     }
 
     // MARK: Edge

@@ -24,6 +24,9 @@ package final class LinkStream: ChannelInboundHandler, BytePipe, @unchecked Send
     /// Whether this end opened the stream, as the edge does.
     private let opened: Bool
     private var outputFinished = false
+    /// Our END_STREAM has left, so that a reset cannot overtake it any more.
+    private var endSent = false
+    private var inputDismissed = false
     /// What was asked of a stream that the link is still opening.
     private var whileOpening = WhileOpening.nothing
 
@@ -81,10 +84,23 @@ package final class LinkStream: ChannelInboundHandler, BytePipe, @unchecked Send
         outputFinished = true
         let fields = StreamHeadCoding.refusal(status: status, flowRateLimited: flowRateLimited)
         context.writeAndFlush(wrapOutboundOut(.headers(.init(headers: fields, endStream: true))), promise: nil)
-        // Whatever the visitor still uploads is not wanted; a reset without error says so.
-        if !inbox.isFinished {
-            context.writeAndFlush(wrapOutboundOut(.rstStream(.noError)), promise: nil)
-        }
+        endSent = true
+        dismissInput()
+    }
+
+    /// Whatever still comes in is not wanted: once our own direction has ended, a reset without error says so, as the
+    /// official connector does (tunnel-protocol section 2.3). Call when the answer does not depend on the rest.
+    package func dismissInput() {
+        inputDismissed = true
+        guard endSent, !inbox.isFinished, !inbox.isClosed else { return }
+        let context = context
+        closed(nil)
+        context?.writeAndFlush(wrapOutboundOut(.rstStream(.noError)), promise: nil)
+    }
+
+    /// Succeeds when the stream is over and its channel closed. Connector's end, where the stream is open from the start.
+    package var ended: EventLoopFuture<Void> {
+        context?.channel.closeFuture ?? eventLoop.makeSucceededVoidFuture()
     }
 
     // MARK: BytePipe
@@ -120,19 +136,38 @@ package final class LinkStream: ChannelInboundHandler, BytePipe, @unchecked Send
     }
 
     private func sendEnd(_ trailers: HTTPHeaders?, context: ChannelHandlerContext) {
+        let sent = eventLoop.makePromise(of: Void.self)
+        sent.futureResult.assumeIsolated().whenSuccess {
+            self.endSent = true
+            if self.inputDismissed { self.dismissInput() }
+        }
         if let trailers, !trailers.isEmpty {
             let fields = StreamHeadCoding.trailers(trailers)
-            context.writeAndFlush(wrapOutboundOut(.headers(.init(headers: fields, endStream: true))), promise: nil)
+            context.writeAndFlush(wrapOutboundOut(.headers(.init(headers: fields, endStream: true))), promise: sent)
         } else {
             let end = HTTP2Frame.FramePayload.Data(data: .byteBuffer(ByteBuffer()), endStream: true)
-            context.writeAndFlush(wrapOutboundOut(.data(end)), promise: nil)
+            context.writeAndFlush(wrapOutboundOut(.data(end)), promise: sent)
         }
     }
 
     package func abort() {
-        guard !inbox.isClosed else { return }
+        guard !inbox.isClosed else {
+            // The stream is over, but what it left may wait for a reader that has gone.
+            inbox.closed(PipeError.aborted)
+            return
+        }
+        if endSent, inbox.isFinished {
+            // Both directions are through on the wire: there is nothing to reset, only what is held to drop.
+            closed(PipeError.aborted)
+            return
+        }
+        if case .unanswered = head {
+            // A refusal says more than a reset, and ends the stream as well.
+            refuse()
+            closed(PipeError.aborted)
+            return
+        }
         outputFinished = true
-        if case .unanswered = head { refuse() }
         if context == nil { whileOpening = .abort }
         // The edge cancels for a visitor that left; the connector says that its answer is broken (section 8, codes).
         let code = opened ? HTTP2ErrorCode.cancel : .internalError

@@ -14,19 +14,10 @@ enum StreamHeadCoding {
             ":authority": request.authority,
             ":path": request.path,
         ]
-        switch request.kind {
-        case .http:
-            break
-        case .tcp:
-            fields.add(name: ControlHeader.proxySource, value: "tcp")
-        case .webSocket, .controlStream, .updateConfiguration:
-            if let value = request.kind.upgradeValue {
-                fields.add(name: ControlHeader.connectionUpgrade, value: value)
-            }
-        }
+        if let header = request.kind.header { fields.add(name: header.name, value: header.value) }
         for (name, value) in request.headers {
             let lowercased = name.lowercased()
-            guard !isHopByHop(lowercased), !ControlHeader.isInternal(lowercased) else { continue }
+            guard !isHopByHop(lowercased), !isInternal(lowercased) else { continue }
             fields.add(name: lowercased, value: value)
         }
         return fields
@@ -34,11 +25,11 @@ enum StreamHeadCoding {
 
     static func request(from fields: HPACKHeaders) -> StreamRequest? {
         guard let method = fields.first(name: ":method"), let path = fields.first(name: ":path") else { return nil }
-        let kind = StreamKind.classify(
+        let kind = StreamKind(
             connectionUpgrade: fields.first(name: ControlHeader.connectionUpgrade),
-            proxySource: fields.first(name: ControlHeader.proxySource))
+            tcpSource: fields.first(name: ControlHeader.tcpSource))
         var headers = HTTPHeaders()
-        for (name, value, _) in fields where !name.hasPrefix(":") && !ControlHeader.isInternal(name) {
+        for (name, value, _) in fields where !name.hasPrefix(":") && !isInternal(name) {
             headers.add(name: name, value: value)
         }
         return StreamRequest(
@@ -55,7 +46,7 @@ enum StreamHeadCoding {
         }
         let pairs = response.headers.map { (name: $0.name, value: $0.value) }
         fields.add(name: ControlHeader.responseHeaders, value: ResponseHeaderBlob.encode(pairs))
-        fields.add(name: ControlHeader.responseMeta, value: response.source.rawValue)
+        fields.add(name: ControlHeader.responseMeta, value: response.source.encoded)
         if let length = response.headers.first(name: "content-length") {
             fields.add(name: "content-length", value: length)
         }
@@ -66,7 +57,7 @@ enum StreamHeadCoding {
         let source: ResponseMeta = flowRateLimited ? .flowRateLimited : .connector
         return [
             ":status": String(status),
-            ControlHeader.responseMeta: source.rawValue,
+            ControlHeader.responseMeta: source.encoded,
             "content-length": "0",
         ]
     }
@@ -75,7 +66,7 @@ enum StreamHeadCoding {
         guard let text = fields.first(name: ":status"), let status = Int(text) else {
             return .failure(LinkError(.streamRefused, "the connector's answer has no status"))
         }
-        let source = fields.first(name: ControlHeader.responseMeta).map(ResponseMeta.init(decoding:)) ?? .origin
+        let source = fields.first(name: ControlHeader.responseMeta).flatMap(ResponseMeta.init(decoding:)) ?? .origin
         var headers = HTTPHeaders()
         if let blob = fields.first(name: ControlHeader.responseHeaders) {
             do {
@@ -106,6 +97,11 @@ enum StreamHeadCoding {
         var trailers = HTTPHeaders()
         for (name, value, _) in fields where !name.hasPrefix(":") { trailers.add(name: name, value: value) }
         return trailers
+    }
+
+    /// Fields with which connector and edge talk to each other; never passed on.
+    private static func isInternal(_ name: String) -> Bool {
+        name.hasPrefix("cf-cloudflared-") || name.hasPrefix("cf-int-") || name.hasPrefix("cf-proxy-")
     }
 
     /// Fields that HTTP/2 forbids, besides `host`, which travels as `:authority`.

@@ -34,9 +34,10 @@ package struct ConnectorMetrics: Sendable {
 
     /// Declares all of them, `build_info` and `process_*` included.
     package init(registry: MetricsRegistry, build: BuildInfo = .current) {
-        registry.gauges("build_info", "Build and version information", labels: "goversion", "revision", "type", "version")[
-            build.compiler, "", build.kind, build.version
-        ].set(1)
+        registry.gauges(
+            "build_info", "Build and version information", labels: "goversion", "revision", "type", "version")[
+                build.compiler, "", build.kind, build.version
+            ].set(1)
         func name(_ suffix: String) -> String { "cloudflared_" + suffix }
         configPushes = registry.counter(
             name("config_local_config_pushes"), "Number of local configuration pushes to the edge")
@@ -52,12 +53,14 @@ package struct ConnectorMetrics: Sendable {
             name("tunnel_response_by_code"), "Count of responses by HTTP status code", labels: "status_code")
         haConnections = registry.gauge(name("tunnel_ha_connections"), "Number of active ha connections")
         serverLocations = registry.gauges(
-            name("tunnel_server_locations"), "Where each tunnel is connected to. 1 means current location, 0 means previous",
+            name("tunnel_server_locations"),
+            "Where each tunnel is connected to. 1 means current location, 0 means previous",
             labels: "connection_id", "edge_location")
         registerSuccess = registry.counters(
             name("tunnel_tunnel_register_success"), "Count of successful tunnel registrations", labels: "rpcName")
         registerFail = registry.counters(
-            name("tunnel_tunnel_register_fail"), "Count of tunnel registration errors by type", labels: "error", "rpcName")
+            name("tunnel_tunnel_register_fail"), "Count of tunnel registration errors by type", labels: "error",
+            "rpcName")
         rpcFail = registry.counters(
             name("tunnel_tunnel_rpc_fail"), "Count of RPC connection errors by type", labels: "error", "rpcName")
         userHostnames = registry.counters(
@@ -75,8 +78,12 @@ package struct ConnectorMetrics: Sendable {
 
     private static func addProcessMetrics(to registry: MetricsRegistry) {
         let start = Double(LogTime.now())
-        registry.measured("process_start_time_seconds", "Start time of the process since unix epoch in seconds") { start }
-        registry.measured("process_cpu_seconds_total", "Total user and system CPU time spent in seconds", isCounter: true) {
+        registry.measured("process_start_time_seconds", "Start time of the process since unix epoch in seconds") {
+            start
+        }
+        registry.measured(
+            "process_cpu_seconds_total", "Total user and system CPU time spent in seconds", isCounter: true
+        ) {
             var usage = rusage()
             guard getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else { return nil }
             func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1_000_000 }

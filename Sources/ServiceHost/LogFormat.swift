@@ -74,7 +74,8 @@ package enum LogFormat: Sendable, Equatable {
 
     // MARK: JSON
 
-    private func jsonLine(_ level: Logger.Level, _ message: String, _ fields: Logger.Metadata, _ time: String) -> String {
+    private func jsonLine(_ level: Logger.Level, _ message: String, _ fields: Logger.Metadata, _ time: String) -> String
+    {
         var line = "{\"level\":\"\(LogLevelName.word(level))\""
         for (key, value) in Self.sorted(fields) {
             line += ",\"\(Self.escaped(key, isQuoted: true))\":\(Self.jsonText(value))"
@@ -94,12 +95,16 @@ package enum LogFormat: Sendable, Equatable {
         case .array(let values):
             return "[" + values.map(jsonText).joined(separator: ",") + "]"
         case .dictionary(let fields):
-            return "{" + sorted(fields).map { "\"\(escaped($0.key, isQuoted: true))\":\(jsonText($0.value))" }
+            return "{"
+                + sorted(fields).map { "\"\(escaped($0.key, isQuoted: true))\":\(jsonText($0.value))" }
                 .joined(separator: ",") + "}"
         }
     }
 
     // MARK: Text
+
+    /// A text for a terminal: on one line, without control characters. For messages that quote what others sent.
+    package static func singleLine(_ text: String) -> String { escaped(bounded(text), isQuoted: false) }
 
     private static func bounded(_ text: String) -> String {
         guard text.utf8.count > maximumValueLength else { return text }

@@ -86,7 +86,9 @@ extension LogSink {
                 attributes: [.posixPermissions: 0o750])
         }
         let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0o600)
-        guard descriptor >= 0 else { throw HostError(.file, "cannot open the log file \(path): \(systemErrorText(errno))") }
+        guard descriptor >= 0 else {
+            throw HostError(.file, "cannot open the log file \(path): \(systemErrorText(errno))")
+        }
         return LogSink(descriptor: descriptor, isOwned: true)
     }
 }

@@ -19,7 +19,9 @@ package struct LoggingSetup: Sendable, Equatable {
     /// Directory for `cloudflared.log`; ``file`` wins.
     package var directory: String?
 
-    package init(level: String = "info", output: ConsoleOutput = .default, file: String? = nil, directory: String? = nil) {
+    package init(
+        level: String = "info", output: ConsoleOutput = .default, file: String? = nil, directory: String? = nil
+    ) {
         self.level = level
         self.output = output
         self.file = file
@@ -53,10 +55,13 @@ package struct LoggingSetup: Sendable, Equatable {
                 if outputs.isEmpty { outputs.append(.init(format: .json, sink: console)) }
             }
         }
-        if file != nil, directory != nil { complaints.append("both a log file and a log directory are given; the log file is used") }
+        if file != nil, directory != nil {
+            complaints.append("both a log file and a log directory are given; the log file is used")
+        }
         let parsed = LogLevelName.level(named: level)
         if parsed == nil {
-            complaints.append("unknown log level \"\(level)\", using info; give one of trace, debug, info, warn, error, fatal")
+            complaints.append(
+                "unknown log level \"\(level)\", using info; give one of trace, debug, info, warn, error, fatal")
         }
         let handler = SinkLogHandler(outputs: outputs, level: parsed ?? .info)
         let logger = Logger(label: label, factory: { _ in handler })

@@ -18,7 +18,9 @@ package struct ReadinessReport: Sendable, Equatable {
     /// The official JSON object, for a process that counts as ready from so many connections on.
     func answer(minimum: Int = 1) -> (status: Int, body: String) {
         let status = readyConnections >= minimum ? 200 : 503
-        return (status, #"{"status":\#(status),"readyConnections":\#(readyConnections),"connectorId":"\#(connectorID)"}"#)
+        return (
+            status, #"{"status":\#(status),"readyConnections":\#(readyConnections),"connectorId":"\#(connectorID)"}"#
+        )
     }
 }
 
@@ -88,7 +90,7 @@ package struct MetricsEndpoint: Sendable {
             try await application.run()
         } catch is CancellationError {
             // The owner asked for the end.
-        } catch where !wasListening.withLock({ $0 }) {
+        } catch  where !wasListening.withLock({ $0 }) {
             throw HostError(.listen, "cannot serve metrics on \(name); give another --metrics address", cause: error)
         }
         if wasListening.withLock({ $0 }) { logger.info("Metrics server stopped") }

@@ -55,7 +55,9 @@ package enum SmallFile {
             bytes.append(contentsOf: chunk[..<count])
             guard bytes.count <= limit else { throw HostError(.secret, "\(path) is longer than \(limit) bytes") }
         }
-        guard let text = String(validating: bytes, as: UTF8.self) else { throw HostError(.secret, "\(path) is not UTF-8 text") }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw HostError(.secret, "\(path) is not UTF-8 text")
+        }
         let attributes = try? FileManager.default.attributesOfItem(atPath: path)
         return (text, (attributes?[.posixPermissions] as? NSNumber)?.uint32Value ?? 0)
     }

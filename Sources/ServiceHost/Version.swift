@@ -23,29 +23,29 @@ package struct BuildInfo: Sendable, Equatable {
 
     private static var compilerVersion: String {
         #if compiler(>=6.4)
-        "swift6.4+"
+            "swift6.4+"
         #elseif compiler(>=6.3)
-        "swift6.3"
+            "swift6.3"
         #else
-        "swift6.2"
+            "swift6.2"
         #endif
     }
 
     private static var processor: String {
         #if arch(x86_64)
-        "amd64"
+            "amd64"
         #elseif arch(arm64)
-        "arm64"
+            "arm64"
         #else
-        "unknown"
+            "unknown"
         #endif
     }
 
     private static var buildKind: String {
         #if DEBUG
-        "debug"
+            "debug"
         #else
-        "release"
+            "release"
         #endif
     }
 

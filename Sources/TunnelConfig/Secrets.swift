@@ -6,6 +6,12 @@ package struct TunnelSecret: Hashable, Sendable, CustomStringConvertible, Custom
 
     package init(_ bytes: [UInt8]) { self.bytes = bytes }
 
+    /// 32 random bytes, as a new tunnel gets.
+    package static func generate() -> TunnelSecret {
+        var generator = SystemRandomNumberGenerator()
+        return TunnelSecret((0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
+    }
+
     package var description: String { "(redacted)" }
     package var debugDescription: String { description }
     package var customMirror: Mirror { Mirror(self, children: []) }

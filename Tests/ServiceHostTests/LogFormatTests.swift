@@ -32,13 +32,15 @@ struct LogFormatTests {
         #expect(
             console(
                 "Unable to establish connection with Cloudflare edge",
-                ["connIndex": .stringConvertible(1), "error": "dial tcp: connection refused", "plain": "a=b"], level: .error)
+                ["connIndex": .stringConvertible(1), "error": "dial tcp: connection refused", "plain": "a=b"],
+                level: .error)
                 == "2026-11-22T07:57:41Z ERR Unable to establish connection with Cloudflare edge "
                 + "error=\"dial tcp: connection refused\" connIndex=1 plain=a=b\n")
     }
 
     @Test(arguments: [
-        (Logger.Level.trace, "TRC"), (.debug, "DBG"), (.info, "INF"), (.notice, "INF"), (.warning, "WRN"), (.error, "ERR"),
+        (Logger.Level.trace, "TRC"), (.debug, "DBG"), (.info, "INF"), (.notice, "INF"), (.warning, "WRN"),
+        (.error, "ERR"),
         (.critical, "FTL"),
     ])
     func `levels have three letters`(level: Logger.Level, short: String) {
@@ -48,7 +50,8 @@ struct LogFormatTests {
     @Test func `a JSON line has level, fields, time and message, numbers as numbers`() {
         #expect(
             json(
-                "Serve tunnel error", ["event": .stringConvertible(2), "error": "a \"quoted\" word", "up": .stringConvertible(true)],
+                "Serve tunnel error",
+                ["event": .stringConvertible(2), "error": "a \"quoted\" word", "up": .stringConvertible(true)],
                 level: .warning)
                 == #"{"level":"warn","error":"a \"quoted\" word","event":2,"up":true,"time":"2026-11-22T07:57:41Z","#
                 + #""message":"Serve tunnel error"}"# + "\n")
@@ -56,7 +59,9 @@ struct LogFormatTests {
 
     @Test func `nobody can forge a second line or move the cursor`() {
         let evil = "x\n2026-11-22T07:57:41Z ERR forged\r\u{1b}[2J\u{7f}\u{202e}"
-        for line in [console(evil, ["host": .string(evil), "k\ney": "v"]), json(evil, ["host": .string(evil), "k\ney": "v"])] {
+        for line in [
+            console(evil, ["host": .string(evil), "k\ney": "v"]), json(evil, ["host": .string(evil), "k\ney": "v"]),
+        ] {
             let controls = line.unicodeScalars.dropLast().filter {
                 $0.properties.generalCategory == .control || $0.value == 0x202e
             }

@@ -75,7 +75,8 @@ struct LoggingSetupTests {
 
     @Test func `an impossible log file is reported and the console goes on`() throws {
         let console = try LogPipe()
-        let logger = LoggingSetup(file: "/proc/none/x.log").makeLogger(console: console.sink, environment: ["NO_COLOR": "1"])
+        let logger = LoggingSetup(file: "/proc/none/x.log").makeLogger(
+            console: console.sink, environment: ["NO_COLOR": "1"])
         logger.info("still here")
         let text = console.text()
         #expect(text.contains("ERR cannot open the log file /proc/none/x.log") && text.contains("still here"))
@@ -96,7 +97,9 @@ struct SecretTests {
         let secret = Secret("hunter2")
         var dumped = ""
         dump(secret, to: &dumped)
-        for text in ["\(secret)", String(reflecting: secret), String(describing: [secret]), dumped, "\(Optional(secret) as Any)"] {
+        for text in [
+            "\(secret)", String(reflecting: secret), String(describing: [secret]), dumped, "\(Optional(secret) as Any)",
+        ] {
             #expect(!text.contains("hunter2"), "\(text)")
             #expect(text.contains("*****"))
         }

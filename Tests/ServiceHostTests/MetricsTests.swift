@@ -65,7 +65,8 @@ struct MetricsTextTests {
         metrics.responsesByCode["200"].increment()
         let text = registry.text
         for line in [
-            "cloudflared_tunnel_ha_connections 0", "cloudflared_tunnel_total_requests 0", "cloudflared_tunnel_request_errors 0",
+            "cloudflared_tunnel_ha_connections 0", "cloudflared_tunnel_total_requests 0",
+            "cloudflared_tunnel_request_errors 0",
             "cloudflared_tunnel_concurrent_requests_per_tunnel 0", "cloudflared_tcp_active_sessions 0",
             "cloudflared_tcp_total_sessions 0", "cloudflared_proxy_connect_latency_count 0",
             "cloudflared_tunnel_tunnel_register_success{rpcName=\"registerConnection\"} 1",

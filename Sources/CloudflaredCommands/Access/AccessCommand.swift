@@ -1,0 +1,8 @@
+import ArgumentParser
+import ServiceHost
+
+struct AccessCommand: CommandContainer {
+    static let configuration = CommandConfiguration(
+        commandName: "access", abstract: "Reach services behind an edge from this machine.",
+        subcommands: [ForwardCommand.self])
+}

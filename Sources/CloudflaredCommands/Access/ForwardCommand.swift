@@ -1,0 +1,168 @@
+import ArgumentParser
+import Logging
+import ServiceHost
+import TunnelConfig
+
+/// `access tcp`, and by the same code `rdp`, `ssh` and `smb`. Source: access-protocol.md sections 1.2 and 1.4.
+struct ForwardCommand: CloudflaredCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tcp", abstract: "Forward a local port, or standard input and output, to a service.",
+        discussion: """
+            cloudflared access rdp --hostname rdp.example.com --url localhost:2244
+            Without --url it forwards standard input and output, as ProxyCommand of ssh wants it.
+            """,
+        aliases: ["rdp", "ssh", "smb"])
+
+    @Argument(help: "Local address to listen on, instead of --url.")
+    var listener: String?
+
+    @Option(help: "Host name of the service; may be a URL.")
+    var hostname: String?
+
+    @Option(help: "Where a bastion connects to, such as rdpserver:3389.")
+    var destination: String?
+
+    @Option(help: "Local address to listen on, such as localhost:2244.")
+    var url: String?
+
+    @Option(help: "Further request header, 'Name: value' (-H). Repeat it for several.")
+    var header: [String] = []
+
+    @Option(help: "Client ID of a service token.")
+    var serviceTokenID: String?
+
+    @Option(help: "Client secret of a service token. Prefer --service-token-file.")
+    var serviceTokenSecret: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "File with a service token: its two header lines, JSON, or the secret alone beside --service-token-id.",
+            valueName: "file"))
+    var serviceTokenFile: String?
+
+    @Option(
+        name: [.customLong("loglevel")],
+        help: "Lowest level that is logged: trace, debug, info, warn, error or fatal (--log-level).")
+    var level = "info"
+
+    @Option(help: ArgumentHelp("Also append JSON lines to this file.", valueName: "file"))
+    var logfile: String?
+
+    @Option(help: ArgumentHelp("Also log to cloudflared.log in this directory.", valueName: "directory"))
+    var logDirectory: String?
+
+    @Option(help: .hidden)
+    var logOutput = "default"
+
+    @Option(help: ArgumentHelp("Trust the certificates in this PEM file besides the system's.", valueName: "file"))
+    var cacert: String?
+
+    @Option(help: "How long to wait for the rest of the download after the local side ended (5s).")
+    var linger: DurationArgument?
+
+    @Flag(help: "Write a desktop shortcut for this command, and end.")
+    var desktopEntry = false
+
+    @Option(help: .hidden)
+    var connectTo: String?
+
+    @Option(help: .hidden)
+    var debugStream: Int?
+
+    private var isListening: Bool { url != nil || listener != nil }
+
+    var loggingSetup: LoggingSetup {
+        // In stdin mode standard error belongs to the parent. Unlike the official client we do log with a positional address.
+        let console = LoggingSetup.ConsoleOutput(rawValue: logOutput) ?? .default
+        return LoggingSetup(
+            level: level, output: isListening || desktopEntry ? console : .none, file: logfile, directory: logDirectory)
+    }
+
+    func run(in context: CommandContext) async throws {
+        let plan = try plan(context)
+        guard !desktopEntry else {
+            return context.print(try DesktopEntry(plan, command: context.words.last ?? "tcp").install(context))
+        }
+        if case .listen(let address) = plan.mode, !address.isLoopback {
+            context.logger.warning(
+                "Listening on \(address.description): everyone who reaches this address can use the service with your access"
+            )
+        }
+        try await AccessStart.start(plan, context)
+    }
+
+    func plan(_ context: CommandContext) throws -> AccessPlan {
+        guard let hostname, !hostname.isEmpty else {
+            throw CommandError(.usage, "--hostname is missing: give the host name of the service")
+        }
+        guard url == nil || listener == nil else {
+            throw CommandError(.usage, "both --url and the argument \(listener ?? "") name a listen address; give one")
+        }
+        return AccessPlan(
+            hostname: try usage("--hostname") { try AccessHostname.parse(hostname) },
+            mode: try (url ?? listener).map { address in
+                .listen(try usage("--url") { try ListenAddress.parse(address) })
+            } ?? .standardStreams,
+            destination: try destination.flatMap { text in
+                text.isEmpty ? nil : try usage("--destination") { try checkedDestination(text, context) }
+            },
+            headers: header.compactMap(Self.header), serviceToken: try serviceToken(context),
+            connectTo: connectTo.flatMap { $0.isEmpty ? nil : $0 }, authorityFile: cacert.map(context.path),
+            linger: linger?.duration ?? .seconds(5), debugStreamCount: debugStream.map { $0 == 0 ? 10 : $0 })
+    }
+
+    /// A value that cannot be used is a mistake on the command line, not in a file.
+    private func usage<Value>(_ flag: String, _ read: () throws -> Value) throws -> Value {
+        do {
+            return try read()
+        } catch let error as ConfigError {
+            throw CommandError(.usage, error.located(file: nil, key: flag).description)
+        }
+    }
+
+    /// Checked here so that a typing mistake shows at once; the connector checks again, with its allow-list.
+    private func checkedDestination(_ text: String, _ context: CommandContext) throws -> JumpDestination {
+        try JumpDestination.parse(text, defaultPort: OriginService.defaultPort(forScheme: context.words.last ?? ""))
+    }
+
+    /// Split at the first colon; what has none is skipped, as by the official client.
+    private static func header(_ text: String) -> AccessPlan.Header? {
+        guard let colon = text.firstIndex(of: ":") else { return nil }
+        let name = text[..<colon].trimmed
+        let value = text[text.index(after: colon)...].trimmed
+        return name.isEmpty ? nil : AccessPlan.Header(name: name, value: Secret(value))
+    }
+
+    private func serviceToken(_ context: CommandContext) throws -> ServiceToken? {
+        let id = serviceTokenID.flatMap { $0.isEmpty ? nil : $0 }
+        let secret = serviceTokenSecret.flatMap { $0.isEmpty ? nil : $0 }
+        if let serviceTokenFile, !serviceTokenFile.isEmpty {
+            let path = context.path(serviceTokenFile)
+            let file = try FileSecret(path: path)
+            if file.isReadableByAll {
+                context.logger.warning("Every user of this host can read \(path); run: chmod 600 \(path)")
+            }
+            return try ServiceToken(parsing: file.secret, path: path, id: id)
+        }
+        switch (id, secret) {
+        case (nil, nil): return nil
+        case (let id?, let secret?): return ServiceToken(id: id, secret: Secret(secret))
+        case (_?, nil):
+            throw CommandError(
+                .usage,
+                "--service-token-id is given without its secret; add --service-token-file or TUNNEL_SERVICE_TOKEN_SECRET"
+            )
+        case (nil, _?):
+            throw CommandError(.usage, "a service token's secret is given without its ID; add --service-token-id")
+        }
+    }
+}
+
+extension Substring {
+    var trimmed: String {
+        var rest = self
+        while rest.first?.isWhitespace == true { rest.removeFirst() }
+        while rest.last?.isWhitespace == true { rest.removeLast() }
+        return String(rest)
+    }
+}

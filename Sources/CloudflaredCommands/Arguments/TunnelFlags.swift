@@ -1,0 +1,137 @@
+/// The flags that the official client defines on the root, on `tunnel` and on `tunnel run`.
+/// Source: cli-and-config.md section 1.7.
+enum TunnelFlags {
+    /// A row of the tables: all of these may stand in the configuration file unless said otherwise.
+    private static func row(
+        _ name: String, _ aliases: [String] = [], _ kind: FlagDefinition.Kind = .string, _ group: FlagDefinition.Group,
+        _ environment: String..., isConfigurable: Bool = true, isSecret: Bool = false, id: String? = nil
+    ) -> FlagDefinition {
+        FlagDefinition(
+            names: [name] + aliases, id: id, kind: kind, environment: environment, group: group,
+            isConfigurable: isConfigurable, isSecret: isSecret)
+    }
+
+    /// On the root and on `tunnel`.
+    static let shared = base + origin + logging + connector + withoutEffect
+
+    static let base = [
+        row("config", .configuration, isConfigurable: false),
+        row("origincert", .account, "TUNNEL_ORIGIN_CERT"),
+        row("metrics", .host, "TUNNEL_METRICS"),
+        row("pidfile", .host, "TUNNEL_PIDFILE"),
+    ]
+
+    static let origin = [
+        row("url", .origin, "TUNNEL_URL"),
+        row("hello-world", [], .bool, .origin, "TUNNEL_HELLO_WORLD"),
+        row("unix-socket", .origin, "TUNNEL_UNIX_SOCKET"),
+        row("bastion", [], .bool, .origin, "TUNNEL_BASTION"),
+        row("bastion-allow", [], .list, .origin, "TUNNEL_BASTION_ALLOW"),
+        row("socks5", [], .bool, .origin, "TUNNEL_SOCKS"),
+        row("proxy-connect-timeout", [], .duration, .origin),
+        row("proxy-tls-timeout", [], .duration, .origin),
+        row("proxy-tcp-keepalive", [], .duration, .origin),
+        row("proxy-no-happy-eyeballs", [], .bool, .origin),
+        row("proxy-keepalive-connections", [], .integer, .origin),
+        row("proxy-keepalive-timeout", [], .duration, .origin),
+        row("http-host-header", .origin, "TUNNEL_HTTP_HOST_HEADER"),
+        row("origin-server-name", .origin, "TUNNEL_ORIGIN_SERVER_NAME"),
+        row("origin-ca-pool", .origin, "TUNNEL_ORIGIN_CA_POOL"),
+        row("no-tls-verify", [], .bool, .origin, "NO_TLS_VERIFY"),
+        row("no-chunked-encoding", [], .bool, .origin, "TUNNEL_NO_CHUNKED_ENCODING"),
+        row("http2-origin", [], .bool, .origin, "TUNNEL_ORIGIN_ENABLE_HTTP2"),
+    ]
+
+    static let logging = [
+        row("loglevel", .logging, "TUNNEL_LOGLEVEL"),
+        row("logfile", .logging, "TUNNEL_LOGFILE"),
+        row("log-directory", .logging, "TUNNEL_LOGDIRECTORY"),
+        // `list -o json` is another flag of the same official name.
+        row(
+            "output", ["log-output"], .string, .logging, "TUNNEL_MANAGEMENT_OUTPUT", "TUNNEL_LOG_OUTPUT",
+            isConfigurable: false, id: "log-output"),
+    ]
+
+    static let credentialsFile = row("credentials-file", ["cred-file"], .string, .credentials, "TUNNEL_CRED_FILE")
+
+    static let connector = [
+        credentialsFile,
+        row("name", ["n"], .string, .classic, "TUNNEL_NAME"),
+        row("hostname", .classic, "TUNNEL_HOSTNAME"),
+        row("lb-pool", .classic, "TUNNEL_LB_POOL"),
+        row("overwrite-dns", ["f"], .bool, .classic, "TUNNEL_FORCE_PROVISIONING_DNS", isConfigurable: false),
+        row("protocol", ["p"], .string, .connector, "TUNNEL_TRANSPORT_PROTOCOL"),
+        row("post-quantum", ["pq"], .bool, .connector, "TUNNEL_POST_QUANTUM"),
+        row("region", .connector, "TUNNEL_REGION"),
+        row("edge", [], .list, .connector, "TUNNEL_EDGE"),
+        row("cacert", .account, "TUNNEL_CACERT"),
+        row("api-url", .account, "TUNNEL_API_URL"),
+        row("max-fetch-size", [], .integer, .account, "TUNNEL_MAX_FETCH_SIZE"),
+        row("edge-ip-version", .connector, "TUNNEL_EDGE_IP_VERSION"),
+        row("edge-bind-address", .connector, "TUNNEL_EDGE_BIND_ADDRESS"),
+        row("ha-connections", [], .integer, .connector),
+        row("retries", [], .integer, .connector, "TUNNEL_RETRIES"),
+        row("max-edge-addr-retries", [], .integer, .connector),
+        row("rpc-timeout", [], .duration, .connector),
+        row("grace-period", [], .duration, .connector, "TUNNEL_GRACE_PERIOD"),
+        row("write-stream-timeout", [], .duration, .connector, "TUNNEL_STREAM_WRITE_TIMEOUT"),
+        row("label", .connector),
+        row("tag", [], .list, .connector, "TUNNEL_TAG"),
+    ]
+
+    /// Only on `tunnel run`.
+    static let run = [
+        row("token", .credentials, "TUNNEL_TOKEN", isSecret: true),
+        row("token-file", .credentials, "TUNNEL_TOKEN_FILE"),
+        row("credentials-contents", .credentials, "TUNNEL_CRED_CONTENTS", isSecret: true),
+        row("features", ["F"], .list, .connector),
+        row("icmpv4-src", .ignored, "TUNNEL_ICMPV4_SRC", isConfigurable: false),
+        row("icmpv6-src", .ignored, "TUNNEL_ICMPV6_SRC", isConfigurable: false),
+        row("max-active-flows", [], .unsigned, .connector, "TUNNEL_MAX_ACTIVE_FLOWS", isConfigurable: false),
+        row("dns-resolver-addrs", [], .list, .ignored, "TUNNEL_DNS_RESOLVER_ADDRS", isConfigurable: false),
+    ]
+
+    /// Without effect in the official client, for a protocol that is not spoken here, or for self-update, which packages do.
+    /// Their environment variables have generic names and are not looked at.
+    static let withoutEffect = [
+        ignored(
+            .bool, "no-autoupdate", "no-prechecks", "proxy-dns", "ssh-server", "use-reconnect-token", "is-autoupdated",
+            "ui",
+            "stdin-control", "management-diagnostics", "quic-disable-pmtu-discovery"),
+        ignored(
+            .duration, "autoupdate-freq", "proxy-connection-timeout", "proxy-expect-continue-timeout",
+            "ssh-idle-timeout",
+            "ssh-max-timeout", "metrics-update-freq", "heartbeat-interval", "dial-edge-timeout"),
+        ignored(
+            .integer, "proxy-port", "local-ssh-port", "proxy-dns-port", "proxy-dns-max-upstream-conns",
+            "heartbeat-count",
+            "compression-quality", "quic-connection-level-flow-control-limit", "quic-stream-level-flow-control-limit"),
+        ignored(
+            .string, "management-hostname", "service-op-ip", "proxy-address", "proxy-dns-address", "bucket-name",
+            "region-name", "secret-id", "access-key-id", "session-token", "s3-url-host", "host-key-path",
+            "trace-output",
+            "quick-service", "id", "api-key", "api-email", "api-ca-key"),
+        ignored(.list, "proxy-dns-upstream", "proxy-dns-bootstrap"),
+        [row("transport-loglevel", ["proto-loglevel"], .string, .ignored, isConfigurable: false)],
+    ].flatMap(\.self)
+
+    private static let secretsWithoutEffect: Set<String> = [
+        "secret-id", "access-key-id", "session-token", "api-key", "api-ca-key",
+    ]
+
+    private static func ignored(_ kind: FlagDefinition.Kind, _ names: String...) -> [FlagDefinition] {
+        names.map { name in
+            row(name, [], kind, .ignored, isConfigurable: true, isSecret: secretsWithoutEffect.contains(name))
+        }
+    }
+
+    private static func row(
+        _ name: String, _ group: FlagDefinition.Group, _ environment: String..., isConfigurable: Bool = true,
+        isSecret: Bool = false
+    ) -> FlagDefinition {
+        FlagDefinition(
+            names: [name], id: nil, kind: .string, environment: environment, group: group,
+            isConfigurable: isConfigurable,
+            isSecret: isSecret)
+    }
+}

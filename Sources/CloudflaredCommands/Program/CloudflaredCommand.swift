@@ -1,0 +1,41 @@
+import ArgumentParser
+import ServiceHost
+
+/// A command of `cloudflared`: its flags and arguments are parsed properties, its work is `run(in:)`.
+protocol CloudflaredCommand: ParsableCommand {
+    /// How its log is set up.
+    var loggingSetup: LoggingSetup { get }
+
+    /// Does the work.
+    ///
+    /// - Throws: ``CommandError``, or an error of the target that failed.
+    func run(in context: CommandContext) async throws
+}
+
+/// A word that only groups others. It never runs: the program prints its help.
+protocol CommandContainer: CloudflaredCommand {}
+
+extension CommandContainer {
+    var loggingSetup: LoggingSetup { LoggingSetup() }
+
+    func run(in context: CommandContext) async throws {
+        throw CommandError(.usage, "'\(context.words.joined(separator: " "))' needs a command")
+    }
+}
+
+/// The root, for help and completions.
+struct Cloudflared: CommandContainer {
+    static let configuration = CommandConfiguration(
+        commandName: "cloudflared",
+        abstract: "Connects private services to an edge, and people to those services.",
+        discussion: "Environment variables and config.yml can set most flags. Flags may be written -flag or --flag.",
+        version: BuildInfo.current.line,
+        subcommands: [TunnelCommand.self, AccessCommand.self, VersionCommand.self])
+}
+
+struct VersionCommand: CommandContainer {
+    static let configuration = CommandConfiguration(commandName: "version", abstract: "Print the version.")
+
+    @Flag(name: .long, help: "Print the number alone.")
+    var short = false
+}

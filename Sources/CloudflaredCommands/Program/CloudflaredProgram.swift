@@ -1,0 +1,164 @@
+import AccessClient
+import ArgumentParser
+import ControlAPI
+import Foundation
+import Glibc
+import Logging
+package import ServiceHost
+import TunnelConfig
+
+/// One run of `cloudflared`, from the words of the command line to the exit code.
+package struct CloudflaredProgram: Sendable {
+    package var environment: [String: String]
+    /// Writes one line to standard output.
+    package var print: @Sendable (String) -> Void
+    /// Where logs and the closing error line go.
+    package var console: LogSink
+
+    package init(
+        environment: [String: String] = ProcessInfo.processInfo.environment, console: LogSink = .standardError,
+        print: (@Sendable (String) -> Void)? = nil
+    ) {
+        self.environment = environment
+        self.console = console
+        self.print =
+            print ?? { line in
+                // Not buffered: what is printed is there when the process ends, however it ends.
+                FileHandle.standardOutput.write(Data((line + "\n").utf8))
+            }
+    }
+
+    /// - Parameter words: the command line without the program's name.
+    /// - Returns: the number to end the process with.
+    package func run(_ words: [String]) async -> Int32 {
+        let isOfficial = ExitCode.isOfficialTableAsked(in: environment)
+        do {
+            return try await perform(words).number(isOfficial: isOfficial)
+        } catch let failure {
+            let error = Self.explain(failure)
+            console.write(LogFormat.singleLine(error.description))
+            return error.exitCode.number(isOfficial: isOfficial)
+        }
+    }
+
+    private func perform(_ words: [String]) async throws -> ServiceHost.ExitCode {
+        // What shells and packagers ask of the parser itself.
+        if let first = words.first, ["--generate-completion-script", "--experimental-dump-help"].contains(first) {
+            return printAnswerOfParser(words)
+        }
+        switch try ArgumentNormalizer.read(words) {
+        case .version(let isShort):
+            print(isShort ? Version.current : BuildInfo.current.line)
+        case .help(let path):
+            print(help(for: path))
+        case .run(let invocation):
+            try await run(invocation)
+        }
+        return .success
+    }
+
+    private func run(_ invocation: ArgumentNormalizer.Invocation) async throws {
+        let command = invocation.command
+        let type: any CloudflaredCommand.Type
+        switch command.role {
+        case .unavailable(let advice):
+            throw CommandError(.unavailableCommand, advice)
+        case .container:
+            throw CommandError(
+                .usage,
+                "'\(invocation.words.joined(separator: " "))' needs a command: "
+                    + command.children.compactMap(\.availableName).joined(separator: ", "))
+        case .action(let action):
+            type = action
+        }
+
+        let configuration = command.readsConfiguration ? try ConfigurationFile.load(invocation, environment) : nil
+        if invocation.path.count == 1, invocation.given.isEmpty, configuration == nil {
+            throw CommandError(.usage, "nothing to do; see 'cloudflared --help'")
+        }
+        let resolution = try FlagResolution(
+            invocation, environment: environment, configured: configuration.map(ConfigurationFile.values(of:)))
+        let parsed = try parse(type, resolution.commandLine, invocation)
+        let logger = parsed.loggingSetup.makeLogger(console: console, environment: environment)
+        for warning in configuration?.warnings ?? [] { logger.warning("\(warning.description)") }
+        for warning in resolution.warnings { logger.warning("\(warning)") }
+        try await parsed.run(
+            in: CommandContext(
+                environment: environment, configuration: configuration, logger: logger, words: invocation.words,
+                settings: resolution.settings, print: print))
+    }
+
+    private func parse(
+        _ type: any CloudflaredCommand.Type, _ commandLine: [String], _ invocation: ArgumentNormalizer.Invocation
+    ) throws(CommandError) -> any CloudflaredCommand {
+        do {
+            return try type.parse(commandLine)
+        } catch {
+            let text = type.message(for: error).split(separator: "\n").joined(separator: " ")
+            let words = invocation.words.joined(separator: " ")
+            throw CommandError(.usage, "\(text.isEmpty ? "\(error)" : text); see '\(words) --help'")
+        }
+    }
+
+    // MARK: Help
+
+    private func help(for path: [CommandNode]) -> String {
+        guard path.count > 1, let type = path.last?.type else { return Cloudflared.helpMessage() }
+        return Self.help(of: type)
+    }
+
+    private static func help(of type: (some CloudflaredCommand).Type) -> String { Cloudflared.helpMessage(for: type) }
+
+    private func printAnswerOfParser(_ words: [String]) -> ServiceHost.ExitCode {
+        do {
+            _ = try Cloudflared.parseAsRoot(words)
+            return .success
+        } catch {
+            print(Cloudflared.fullMessage(for: error))
+            return Cloudflared.exitCode(for: error).isSuccess ? .success : .usage
+        }
+    }
+
+    // MARK: Errors
+
+    /// How the errors of the targets below end the process.
+    private static func explain(_ error: any Error) -> CommandError {
+        switch error {
+        case let error as CommandError:
+            return error
+        case let error as ConfigError:
+            return CommandError(.configuration, error.description)
+        case let error as ControlAPIError:
+            switch error.code {
+            case .configuration: return CommandError(.configuration, error.description)
+            case .unreachable: return CommandError(.unavailable, error.description)
+            default: return CommandError(.failure, error.description)
+            }
+        case let error as AccessError:
+            switch error.exitCode {
+            case .usage: return CommandError(.usage, error.description)
+            case .configuration: return CommandError(.configuration, error.description)
+            case .unavailable: return CommandError(.unavailable, error.description)
+            default: return CommandError(.failure, error.description)
+            }
+        case let error as HostError:
+            switch error.code {
+            case .secret, .value: return CommandError(.configuration, error.description)
+            case .file, .listen: return CommandError(.failure, error.description)
+            }
+        default:
+            return CommandError(.failure, "\(error)")
+        }
+    }
+}
+
+extension CommandNode {
+    var type: (any CloudflaredCommand.Type)? {
+        switch role {
+        case .action(let type), .container(let type): type
+        case .unavailable: nil
+        }
+    }
+
+    fileprivate var availableName: String? { type == nil ? nil : name }
+}

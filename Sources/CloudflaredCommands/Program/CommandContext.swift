@@ -1,0 +1,22 @@
+import Logging
+import ServiceHost
+import TunnelConfig
+
+/// What a command gets besides its own flags: everything outside the process that it may look at.
+struct CommandContext: Sendable {
+    var environment: [String: String]
+    /// The configuration file in force, if there is one.
+    var configuration: ConfigFile?
+    var logger: Logger
+    /// The words that named the command, such as `access rdp`.
+    var words: [String]
+    /// Given and configured values by flag, secrets masked, for the `Settings` line.
+    var settings: [String: String]
+    /// Writes one line to standard output.
+    var print: @Sendable (String) -> Void
+
+    /// `~` and `~/x` become paths in the home directory.
+    func path(_ text: String) -> String { HomePath.expanding(text, environment: environment) }
+
+    var searchPaths: SearchPaths { SearchPaths(environment: environment) }
+}

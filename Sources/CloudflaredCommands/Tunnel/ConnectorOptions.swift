@@ -1,0 +1,63 @@
+import ArgumentParser
+import ServiceHost
+
+/// How a connector reaches its edge and reports on itself. Source: cli-and-config.md section 1.7, tables A, E and F.
+struct ConnectorOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Address of the edge, host:port. Repeat it for several.", valueName: "address"))
+    var edge: [String] = []
+
+    @Option(name: .customLong("protocol"), help: "auto or http2; quic is not in this version.")
+    var transport = "auto"
+
+    @Flag(help: "Insist on the post-quantum key agreement with the edge.")
+    var postQuantum = false
+
+    @Option(help: "Region of the edge (us).")
+    var region: String?
+
+    @Option(help: "4, 6 or auto.")
+    var edgeIPVersion = "auto"
+
+    @Option(help: "Local address for connections to the edge.")
+    var edgeBindAddress: String?
+
+    @Option(help: "Number of connections to the edge.")
+    var haConnections = 4
+
+    @Option(help: "How often waiting times grow before a connection is given up.")
+    var retries = 5
+
+    @Option(help: .hidden)
+    var maxEdgeAddrRetries = 8
+
+    @Option(help: "Limit for one call to the edge (5s).")
+    var rpcTimeout: DurationArgument?
+
+    @Option(help: "How long streams may go on after SIGTERM (30s, at most 3m).")
+    var gracePeriod: DurationArgument?
+
+    @Option(help: .hidden)
+    var writeStreamTimeout: DurationArgument?
+
+    @Option(help: "Name of this connector in host details.")
+    var label: String?
+
+    @Option(help: "NAME=VALUE, sent to origins as header Cf-Warp-Tag-NAME. Repeat it for several.")
+    var tag: [String] = []
+
+    @Option(help: ArgumentHelp("Features to announce to the edge (-F).", visibility: .hidden))
+    var features: [String] = []
+
+    @Option(help: ArgumentHelp("Limit of private-network flows, 0 for none.", visibility: .hidden))
+    var maxActiveFlows = 0
+
+    @Option(
+        help:
+            "Where /metrics and /ready answer: host:port, unix:/path or off; otherwise port 20241 to 20245 of localhost."
+    )
+    var metrics = "localhost:0"
+
+    @Option(
+        help: ArgumentHelp("File for the process number, written when the first connection stands.", valueName: "file"))
+    var pidfile: String?
+}

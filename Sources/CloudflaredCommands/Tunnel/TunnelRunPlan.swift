@@ -1,0 +1,157 @@
+import Foundation
+import Logging
+import ServiceHost
+import TunnelConfig
+
+/// Everything that a connector run needs, decided: flags, environment, files and account API have been asked.
+struct TunnelRunPlan: Sendable {
+    enum Transport: String, Sendable {
+        case auto, http2
+    }
+
+    enum EdgeIPVersion: String, Sendable {
+        case auto
+        case ipv4 = "4"
+        case ipv6 = "6"
+    }
+
+    struct Tag: Sendable, Equatable {
+        var name: String
+        var value: String
+    }
+
+    var credentials: TunnelCredentials
+    var routing: RoutingTable
+    /// Whether rules were given here. Without them the edge may send some.
+    var hasLocalRules: Bool
+    /// Fixed addresses; empty means that they are looked up.
+    var edges: [String]
+    /// PEM file of authorities for the edge, besides the system's.
+    var authorityFile: String?
+    var transport: Transport
+    var isPostQuantumRequired: Bool
+    var region: String?
+    var edgeIPVersion: EdgeIPVersion
+    var edgeBindAddress: String?
+    var haConnections: Int
+    var retries: Int
+    var maximumEdgeAddressRetries: Int
+    var rpcTimeout: Duration
+    var gracePeriod: Duration
+    /// Zero means none.
+    var writeTimeout: Duration
+    var label: String?
+    var tags: [Tag]
+    var features: [String]
+    /// Zero means unlimited.
+    var maximumActiveFlows: Int
+    var metrics: MetricsAddress
+    var pidFile: PIDFile?
+    /// Random for each process.
+    var connectorID: UUID
+    /// Given flags by name, secrets masked, for the local configuration that is told to the edge.
+    var settings: [String: String]
+
+    /// Checks the flags that only make sense together or within bounds.
+    ///
+    /// - Throws: ``CommandError`` with code `usage`, ``HostError`` for the metrics address.
+    init(
+        credentials: TunnelCredentials, routing: RoutingTable, hasLocalRules: Bool, options: ConnectorOptions,
+        authorityFile: String?, context: CommandContext, connectorID: UUID = UUID()
+    ) throws {
+        self.credentials = credentials
+        self.routing = routing
+        self.hasLocalRules = hasLocalRules
+        self.authorityFile = authorityFile.map(context.path)
+        self.connectorID = connectorID
+        settings = context.settings
+        edges = options.edge
+        for edge in edges { try Self.checkEdge(edge) }
+        transport = try Self.transport(options.transport, context)
+        isPostQuantumRequired = options.postQuantum
+        region = options.region.flatMap { $0.isEmpty ? nil : $0 }
+        if let region, let endpoint = credentials.endpoint, !endpoint.isEmpty {
+            throw CommandError(
+                .usage,
+                "the tunnel belongs to the endpoint \"\(endpoint)\", so --region \(region) cannot be used with it")
+        }
+        guard let version = EdgeIPVersion(rawValue: options.edgeIPVersion.lowercased()) else {
+            throw CommandError(.usage, "--edge-ip-version takes 4, 6 or auto, not \"\(options.edgeIPVersion)\"")
+        }
+        edgeIPVersion = version
+        edgeBindAddress = options.edgeBindAddress.flatMap { $0.isEmpty ? nil : $0 }
+        haConnections = try Self.checked(options.haConnections, 1...64, "--ha-connections")
+        retries = try Self.checked(options.retries, 0...1_000_000, "--retries")
+        maximumEdgeAddressRetries = try Self.checked(options.maxEdgeAddrRetries, 0...255, "--max-edge-addr-retries")
+        rpcTimeout = try Self.checked(options.rpcTimeout, default: .seconds(5), from: .milliseconds(1), "--rpc-timeout")
+        gracePeriod = try Self.checked(
+            options.gracePeriod, default: .seconds(30), from: .zero, to: .seconds(180), "--grace-period")
+        writeTimeout = try Self.checked(
+            options.writeStreamTimeout, default: .zero, from: .zero, "--write-stream-timeout")
+        label = options.label.flatMap { $0.isEmpty ? nil : $0 }
+        tags = try options.tag.map(Self.tag)
+        features = options.features
+        maximumActiveFlows = options.maxActiveFlows
+        metrics = try MetricsAddress(parsing: options.metrics)
+        pidFile = options.pidfile.flatMap { $0.isEmpty ? nil : PIDFile(path: context.path($0)) }
+    }
+
+    // MARK: Checks
+
+    private static func transport(_ text: String, _ context: CommandContext) throws -> Transport {
+        switch text.lowercased() {
+        case "auto", "": return .auto
+        case "http2", "h2mux": return .http2
+        case "quic":
+            context.logger.warning("QUIC is not in this version, connecting with http2")
+            return .http2
+        default:
+            throw CommandError(.usage, "--protocol takes auto or http2, not \"\(text)\"")
+        }
+    }
+
+    private static func checkEdge(_ text: String) throws {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]), port > 0,
+            colon != text.startIndex
+        else {
+            throw CommandError(.usage, "--edge takes host:port, such as edge.example.com:7844, not \"\(text)\"")
+        }
+    }
+
+    /// Source: cli-and-config.md section 1.7, `--tag`: the name goes into a header name, the value into a header value.
+    private static func tag(_ text: String) throws -> Tag {
+        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        let isToken = parts[0].utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"):
+                true
+            default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+            }
+        }
+        guard parts.count == 2, !parts[0].isEmpty, isToken, parts[1].utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }) else {
+            throw CommandError(.usage, "--tag takes NAME=VALUE in plain characters, not \"\(text)\"")
+        }
+        return Tag(name: String(parts[0]), value: String(parts[1]))
+    }
+
+    private static func checked(_ value: Int, _ range: ClosedRange<Int>, _ flag: String) throws -> Int {
+        guard range.contains(value) else {
+            throw CommandError(.usage, "\(flag) takes \(range.lowerBound) to \(range.upperBound), not \(value)")
+        }
+        return value
+    }
+
+    private static func checked(
+        _ value: DurationArgument?, default standard: Duration, from minimum: Duration, to maximum: Duration? = nil,
+        _ flag: String
+    ) throws -> Duration {
+        guard let duration = value?.duration else { return standard }
+        guard duration >= minimum, duration <= maximum ?? duration else {
+            let upper = maximum.map { " to \(GoDuration.format($0))" } ?? " or more"
+            throw CommandError(
+                .usage, "\(flag) takes \(GoDuration.format(minimum))\(upper), not \(GoDuration.format(duration))")
+        }
+        return duration
+    }
+}

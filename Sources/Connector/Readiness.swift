@@ -1,0 +1,64 @@
+/// What one HA connection reported.
+package enum ConnectionEvent: Sendable, Equatable {
+    /// Registered with an edge.
+    case connected(index: UInt8, location: String, address: String)
+    /// Was registered and is no more.
+    case disconnected(index: UInt8)
+    /// Saying goodbye: routing has stopped, streams drain.
+    case unregistering(index: UInt8)
+    /// Could not connect; another attempt follows.
+    case reconnecting(index: UInt8, cause: String)
+}
+
+/// Which connections are up: what `/ready`, systemd and the pid file go by. A connection counts from its registration
+/// until it is lost or says goodbye.
+package struct Readiness: Sendable, Equatable {
+    private var connected: [UInt8: String] = [:]
+    /// The latest trouble, by connection; cleared when it registers.
+    private var causes: [UInt8: String] = [:]
+    /// Whether any connection ever registered.
+    package private(set) var wasEverReady = false
+
+    package init() {}
+
+    package var readyConnections: Int { connected.count }
+
+    package enum Change: Sendable, Equatable {
+        case none
+        /// The first registration of the process.
+        case becameReadyFirst
+        case changed
+    }
+
+    /// Takes one report in.
+    package mutating func apply(_ event: ConnectionEvent) -> Change {
+        let before = self
+        switch event {
+        case .connected(let index, let location, _):
+            connected[index] = location
+            causes[index] = nil
+        case .disconnected(let index), .unregistering(let index):
+            connected[index] = nil
+        case .reconnecting(let index, let cause):
+            connected[index] = nil
+            causes[index] = cause
+        }
+        if !wasEverReady, !connected.isEmpty {
+            wasEverReady = true
+            return .becameReadyFirst
+        }
+        return self == before ? .none : .changed
+    }
+
+    /// One line for `systemctl status`.
+    package var status: String {
+        guard !connected.isEmpty else {
+            let cause = causes.sorted { $0.key < $1.key }.first?.value
+            return cause.map { "No connection to the edge: \($0)" } ?? "Connecting to the edge"
+        }
+        let places = Dictionary(grouping: connected.values) { $0 }
+            .map { "\($0.value.count)x\($0.key)" }
+            .sorted()
+        return "Connected: " + places.joined(separator: ", ")
+    }
+}

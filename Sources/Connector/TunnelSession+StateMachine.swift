@@ -1,0 +1,148 @@
+import TunnelWire
+
+extension TunnelSession {
+    /// The life of one registered link: control stream, registration, service, goodbye (tunnel-protocol 2.3, 3.5, 5.9).
+    ///
+    /// The official connector waits for ever for a control stream and keeps a refused connection open; here every state
+    /// but service has a deadline and a refusal closes the link.
+    struct StateMachine {
+        enum State: Equatable {
+            case awaitingControlStream
+            case registering
+            case serving
+            case unregistering
+            case draining
+            case over
+        }
+
+        enum Deadline: Equatable {
+            /// The edge opens the control stream.
+            case controlStream
+            /// The answer to the registration.
+            case registration
+            /// Unregistration and the streams' end.
+            case grace
+        }
+
+        enum Action: Equatable {
+            case register
+            case armDeadline(Deadline)
+            case cancelDeadline
+            case reportConnected(ConnectionDetails)
+            case sendLocalConfiguration
+            case reportUnregistering
+            case unregister
+            case drainStreams
+            case closeLink
+            case end(SessionEnd)
+        }
+
+        private(set) var state = State.awaitingControlStream
+
+        mutating func started() -> [Action] {
+            [.armDeadline(.controlStream)]
+        }
+
+        mutating func controlStreamOpened() -> [Action] {
+            guard state == .awaitingControlStream else { return [] }
+            state = .registering
+            return [.cancelDeadline, .armDeadline(.registration), .register]
+        }
+
+        mutating func registered(_ details: ConnectionDetails, pushesConfiguration: Bool) -> [Action] {
+            guard state == .registering else { return [] }
+            state = .serving
+            let push: [Action] = pushesConfiguration && !details.tunnelIsRemotelyManaged ? [.sendLocalConfiguration] : []
+            return [.cancelDeadline, .reportConnected(details)] + push
+        }
+
+        mutating func refused(_ end: SessionEnd) -> [Action] {
+            guard state == .registering else { return [] }
+            return finish(end)
+        }
+
+        /// A graceful end was asked for.
+        mutating func drainRequested() -> [Action] {
+            switch state {
+            case .awaitingControlStream, .registering:
+                return finish(.drained)
+            case .serving:
+                state = .unregistering
+                return [.reportUnregistering, .armDeadline(.grace), .unregister]
+            case .unregistering, .draining, .over:
+                return []
+            }
+        }
+
+        /// The edge answered the goodbye, or will not.
+        mutating func unregistered() -> [Action] {
+            guard state == .unregistering else { return [] }
+            state = .draining
+            return [.drainStreams]
+        }
+
+        mutating func streamsDrained() -> [Action] {
+            guard state == .draining else { return [] }
+            return finish(.drained)
+        }
+
+        mutating func controlStreamFailed(_ reason: String) -> [Action] {
+            switch state {
+            case .over, .draining: []
+            case .unregistering: unregistered()
+            case .awaitingControlStream, .registering, .serving: finish(.lost(reason))
+            }
+        }
+
+        mutating func deadlinePassed(_ deadline: Deadline) -> [Action] {
+            switch (deadline, state) {
+            case (.controlStream, .awaitingControlStream):
+                finish(.lost("the edge opened no control stream in time"))
+            case (.registration, .registering):
+                finish(.lost("the edge did not answer the registration in time"))
+            case (.grace, .unregistering), (.grace, .draining):
+                finish(.drained)
+            default:
+                []
+            }
+        }
+
+        mutating func linkEnded(_ reason: String) -> [Action] {
+            switch state {
+            case .over: []
+            case .unregistering, .draining: finish(.drained)
+            case .awaitingControlStream, .registering, .serving: finish(.lost(reason))
+            }
+        }
+
+        /// Ended at once from outside.
+        mutating func cancelled() -> [Action] {
+            state == .over ? [] : finish(.drained)
+        }
+
+        private mutating func finish(_ end: SessionEnd) -> [Action] {
+            state = .over
+            return [.cancelDeadline, .closeLink, .end(end)]
+        }
+    }
+}
+
+/// How a session ended.
+enum SessionEnd: Equatable, Sendable {
+    /// As asked.
+    case drained
+    /// The link or the edge failed us; try again.
+    case lost(String)
+    /// The edge said no.
+    case refused(Refusal)
+
+    struct Refusal: Equatable, Sendable {
+        var reason: String
+        /// False when the edge says that asking again is pointless.
+        var retryable: Bool
+        var retryAfter: Duration?
+
+        /// The edge has this connection already, on another link: another address helps.
+        var isDuplicate: Bool { reason.contains("EDUPCONN") }
+    }
+}

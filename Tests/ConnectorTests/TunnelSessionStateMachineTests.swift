@@ -1,0 +1,94 @@
+import Foundation
+import Testing
+import TunnelWire
+
+@testable import Connector
+
+struct TunnelSessionStateMachineTests {
+    private let details = ConnectionDetails(uuid: UUID(), locationName: "test01")
+
+    private func served() -> TunnelSession.StateMachine {
+        var machine = TunnelSession.StateMachine()
+        _ = machine.started()
+        _ = machine.controlStreamOpened()
+        _ = machine.registered(details, pushesConfiguration: false)
+        return machine
+    }
+
+    @Test func `a session registers, serves, says goodbye, drains and closes`() {
+        var machine = TunnelSession.StateMachine()
+        #expect(machine.started() == [.armDeadline(.controlStream)])
+        #expect(machine.controlStreamOpened() == [.cancelDeadline, .armDeadline(.registration), .register])
+        #expect(
+            machine.registered(details, pushesConfiguration: true)
+                == [.cancelDeadline, .reportConnected(details), .sendLocalConfiguration])
+        #expect(machine.drainRequested() == [.reportUnregistering, .armDeadline(.grace), .unregister])
+        #expect(machine.unregistered() == [.drainStreams])
+        #expect(machine.streamsDrained() == [.cancelDeadline, .closeLink, .end(.drained)])
+        #expect(machine.linkEnded("closed") == [])
+    }
+
+    @Test func `a remotely managed tunnel gets no local configuration`() {
+        var machine = TunnelSession.StateMachine()
+        _ = machine.controlStreamOpened()
+        let remote = ConnectionDetails(uuid: UUID(), locationName: "x", tunnelIsRemotelyManaged: true)
+        #expect(machine.registered(remote, pushesConfiguration: true) == [.cancelDeadline, .reportConnected(remote)])
+    }
+
+    @Test func `an edge that opens no control stream is left`() {
+        var machine = TunnelSession.StateMachine()
+        _ = machine.started()
+        #expect(
+            machine.deadlinePassed(.controlStream)
+                == [.cancelDeadline, .closeLink, .end(.lost("the edge opened no control stream in time"))])
+        #expect(machine.controlStreamOpened() == [])
+    }
+
+    @Test func `a refusal closes the link and carries its reason`() {
+        var machine = TunnelSession.StateMachine()
+        _ = machine.controlStreamOpened()
+        let refusal = SessionEnd.refused(.init(reason: "EDUPCONN", retryable: true))
+        #expect(machine.refused(refusal) == [.cancelDeadline, .closeLink, .end(refusal)])
+    }
+
+    @Test func `the grace period ends a session whose streams do not`() {
+        var machine = served()
+        _ = machine.drainRequested()
+        _ = machine.unregistered()
+        #expect(machine.deadlinePassed(.grace) == [.cancelDeadline, .closeLink, .end(.drained)])
+    }
+
+    @Test func `a link that is lost while serving is lost, while draining it is drained`() {
+        var machine = served()
+        #expect(machine.linkEnded("silent") == [.cancelDeadline, .closeLink, .end(.lost("silent"))])
+        machine = served()
+        _ = machine.drainRequested()
+        #expect(machine.linkEnded("closed") == [.cancelDeadline, .closeLink, .end(.drained)])
+    }
+
+    @Test func `an edge that cannot answer the goodbye does not hold it up`() {
+        var machine = served()
+        _ = machine.drainRequested()
+        #expect(machine.controlStreamFailed("gone") == [.drainStreams])
+    }
+
+    @Test func `a deadline of an earlier state has no effect`() {
+        var machine = served()
+        #expect(machine.deadlinePassed(.controlStream) == [])
+        #expect(machine.deadlinePassed(.registration) == [])
+    }
+
+    @Test func `every state ends when cancelled, once`() {
+        var machines = [TunnelSession.StateMachine(), served()]
+        var registering = TunnelSession.StateMachine()
+        _ = registering.controlStreamOpened()
+        machines.append(registering)
+        var draining = served()
+        _ = draining.drainRequested()
+        machines.append(draining)
+        for var machine in machines {
+            #expect(machine.cancelled().last == .end(.drained))
+            #expect(machine.cancelled() == [])
+        }
+    }
+}

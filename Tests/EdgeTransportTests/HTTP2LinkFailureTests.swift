@@ -1,0 +1,138 @@
+import EdgeTransport
+import NIOCore
+import NIOPosix
+import NIOSSL
+import TestKit
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct HTTP2LinkFailureTests {
+    private static func dial(_ origin: TestOrigin, _ configuration: LinkConfiguration = LinkConfiguration()) async throws {
+        let certificates = try TestCertificates.shared.get()
+        let tls = try EdgeTLS.connector(caFile: certificates.authorityFile, postQuantumOnly: false)
+        let address = try #require(origin.listener.localAddress)
+        let link = try await HTTP2Link.dial(
+            address, tls: tls, on: MultiThreadedEventLoopGroup.singleton.next(), configuration: configuration
+        ) { $0.refuse() }
+        throw await LinkError(.closedByPeer, "became ready", cause: try? link.ended.get())
+    }
+
+    private static func accept(
+        _ configuration: LinkConfiguration = LinkConfiguration(), send: @escaping @Sendable (any Channel) -> Void
+    ) async throws -> LinkError {
+        let certificates = try TestCertificates.shared.get()
+        let tls = try EdgeTLS.edge(
+            certificateFile: certificates.certificateFile(.valid), keyFile: certificates.keyFile(.valid))
+        let group = MultiThreadedEventLoopGroup.singleton
+        let accepted = group.next().makePromise(of: HTTP2Link.self)
+        let listener = try await ServerBootstrap(group: group).childChannelInitializer { channel in
+            channel.eventLoop.makeCompletedFuture {
+                accepted.succeed(try HTTP2Link.accept(channel, tls: tls, configuration: configuration))
+            }
+        }.bind(host: "127.0.0.1", port: 0).get()
+        let address = try #require(listener.localAddress)
+        let client = try await ClientBootstrap(group: group).connect(to: address).get()
+        send(client)
+        let link = try await accepted.futureResult.get()
+        let error: LinkError
+        do {
+            try await link.becomeReady()
+            error = LinkError(.closedByPeer, "became ready")
+        } catch let failure as LinkError {
+            error = failure
+        }
+        try? await client.close()
+        try await listener.close()
+        return error
+    }
+
+    @Test func `a port where nothing listens is named`() async throws {
+        let origin = try await TestOrigin.echo()
+        let port = origin.port
+        await origin.stop()
+        await #expect { try await Self.dial(origin) } throws: { error in
+            guard let error = error as? LinkError else { return false }
+            return error.code == .dialFailed && error.recovery == .retryElsewhere
+                && (origin.port == 0 || error.message.contains("\(port)"))
+        }
+    }
+
+    @Test func `an edge with an unknown authority is refused, with the flag to use`() async throws {
+        let stranger = try TestCertificates.shared.get().strangerFile
+        await #expect {
+            try await TestLink.make(caFile: stranger) { $0.refuse() }
+        } throws: { error in
+            guard let error = error as? LinkError else { return false }
+            return error.code == .certificateRefused && error.message.contains("--cacert")
+        }
+    }
+
+    @Test(arguments: [TestCertificates.Kind.expired, .otherName])
+    func `an edge with the wrong certificate is refused`(kind: TestCertificates.Kind) async throws {
+        await #expect {
+            try await TestLink.make(certificate: kind) { $0.refuse() }
+        } throws: { ($0 as? LinkError)?.code == .certificateRefused }
+    }
+
+    @Test func `a server that does not speak TLS is named`() async throws {
+        let origin = try await TestOrigin.raw { _, channel in
+            channel.writeAndFlush(ByteBuffer(string: "HTTP/1.1 400 Bad Request\r\n\r\n"), promise: nil)
+        }
+        await #expect { try await Self.dial(origin) } throws: { ($0 as? LinkError)?.code == .handshakeFailed }
+        await origin.stop()
+    }
+
+    @Test func `a server that speaks TLS and not HTTP2 breaks the protocol`() async throws {
+        let tls = try TestCertificates.shared.get().server()
+        let origin = try await TestOrigin.start(tls: tls) { channel in
+            try channel.pipeline.syncOperations.addHandler(Greeter("SSH-2.0-OpenSSH_9.2p1 Debian-2 and some more text\r\n"))
+        }
+        await #expect { try await Self.dial(origin) } throws: { ($0 as? LinkError)?.code == .protocolViolation }
+        await origin.stop()
+    }
+
+    @Test func `a server that says nothing is given up in time`() async throws {
+        let origin = try await TestOrigin.start { _ in }
+        var configuration = LinkConfiguration()
+        configuration.dialTimeout = .milliseconds(100)
+        configuration.startTimeout = .milliseconds(100)
+        await #expect { try await Self.dial(origin, configuration) } throws: { ($0 as? LinkError)?.code == .silentStart }
+        await origin.stop()
+    }
+
+    @Test func `garbage on the tunnel port ends that connection with words`() async throws {
+        let error = try await Self.accept { client in
+            client.writeAndFlush(ByteBuffer(string: "GET / HTTP/1.1\r\nHost: x\r\n\r\n"), promise: nil)
+        }
+        #expect(error.code == .handshakeFailed)
+    }
+
+    @Test func `a connector that connects and says nothing is dropped in time`() async throws {
+        var configuration = LinkConfiguration()
+        configuration.dialTimeout = .milliseconds(100)
+        configuration.startTimeout = .milliseconds(100)
+        let error = try await Self.accept(configuration) { _ in }
+        #expect(error.code == .silentStart)
+    }
+
+    @Test func `a peer that stops answering pings is noticed`() async throws {
+        var configuration = LinkConfiguration()
+        configuration.pingInterval = .milliseconds(50)
+        configuration.pingTimeout = .milliseconds(50)
+        let link = try await TestLink.make(edge: configuration) { $0.refuse() }
+        // The connector's socket is not read any more: its kernel still answers, its program does not.
+        try await link.connector.channel.setOption(.autoRead, value: false).get()
+        #expect(try await link.edge.ended.get().code == .peerSilent)
+        await link.close()
+    }
+
+    /// Says something as soon as TLS is up.
+    private final class Greeter: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        private let text: String
+        init(_ text: String) { self.text = text }
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {}
+        func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+            context.channel.writeAndFlush(ByteBuffer(string: text), promise: nil)
+        }
+    }
+}
