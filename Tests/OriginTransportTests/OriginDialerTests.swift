@@ -1,6 +1,7 @@
 import ByteStream
 import Foundation
 import NIOCore
+import NIOHTTP1
 import NIOPosix
 import OriginTransport
 import TestKit
