@@ -1,3 +1,4 @@
+import AccessClient
 import ArgumentParser
 import Logging
 import ServiceHost
