@@ -133,7 +133,7 @@ package struct Forwarder: Sendable {
 
     /// Opens the WebSocket for a local connection and carries both ways until both ended.
     func forward(_ local: ChannelPipe, tls: NIOSSLContext) async throws -> Splice.Summary {
-        let request = UpgradeRequest(configuration, key: (0..<16).map { _ in UInt8.random(in: 0...255) })
+        let request = UpgradeRequest(configuration, key: WebSocketHandshake.makeKey())
         logger.debug(
             "Websocket request",
             metadata: [

@@ -1,5 +1,4 @@
 import ByteStream
-import Crypto
 import Foundation
 import NIOCore
 import NIOHTTP1
@@ -23,6 +22,8 @@ final class FakeEdge: Sendable {
         case respond(String)
         /// Says nothing.
         case silent
+        /// Upgrades, takes everything, and never says a word again, not even to a close frame.
+        case deaf
         /// Upgrades without the right `Sec-WebSocket-Accept`.
         case wrongAccept
     }
@@ -117,8 +118,7 @@ final class FakeEdge: Sendable {
             let key =
                 record.head.components(separatedBy: "\r\n").first { $0.hasPrefix("Sec-WebSocket-Key: ") }?.dropFirst(19)
                 ?? ""
-            var accept = Data(Insecure.SHA1.hash(data: Data((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8)))
-                .base64EncodedString()
+            var accept = WebSocketHandshake.accept(forKey: String(key))
             if case .wrongAccept = script { accept = "AAAA" + accept.dropFirst(4) }
             var out = ByteBuffer(
                 string:
@@ -149,6 +149,7 @@ final class FakeEdge: Sendable {
             case .pong: record.pongs += 1
             case .close(let code):
                 record.closeCode = code
+                if case .deaf = script { return }
                 if case .answerAfterEnd(let bytes) = script {
                     context.write(wrapOutboundOut(encoder.binary(bytes)), promise: nil)
                 }

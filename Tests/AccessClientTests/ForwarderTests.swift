@@ -137,11 +137,12 @@ import TunnelConfig
     }
 
     @Test func `an edge that stays silent after our end is left when the linger time is over`() async throws {
-        let edge = try await FakeEdge.start(.raw([]))
+        let edge = try await FakeEdge.start(.deaf)
         var configuration = try configuration(edge)
         configuration.linger = .milliseconds(1)
         let got = try await listening(configuration) { try await exchange($0, sending: ByteBuffer(string: "x")) }
         #expect(got.readableBytes == 0)
+        #expect(await edge.firstRecord()?.closeCode == 1000)
         try await edge.stop()
     }
 
