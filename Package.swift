@@ -190,7 +190,10 @@ let package = Package(
             ]),
         tests(
             "CloudflaredCommandsTests",
-            ["CloudflaredCommands", "TunnelConfig", "AccessClient", "ServiceHost", argumentParser, logging]),
+            [
+                "CloudflaredCommands", "TunnelConfig", "AccessClient", "ServiceHost", nioCore, nioHTTP1, argumentParser,
+                logging,
+            ]),
         tests("EdgeCommandsTests", ["EdgeCommands", "EdgeStore", "AccessPolicy", "TunnelConfig", argumentParser]),
         tests("ArchitectureTests", []),
         tests("SystemTests", ["TunnelConfig"], exclude: ["fixtures"]),

@@ -11,15 +11,15 @@ package struct DesktopEntry: Sendable {
     private let name: String
 
     /// - Parameters:
-    ///   - authorityFile: the `--cacert` file, if one is given.
+    ///   - authorityFiles: the `--cacert` files.
     ///   - subcommand: rdp, tcp, ssh or smb.
     ///   - program: absolute path of cloudflared, see `currentProgram`.
     /// - Throws: `AccessError` (configuration) when a path cannot stand in such a file.
     package init(
         hostname: AccessHostname, listen: ListenAddress, destination: JumpDestination? = nil,
-        authorityFile: String? = nil, subcommand: String = "rdp", program: String
+        authorityFiles: [String] = [], subcommand: String = "rdp", program: String
     ) throws {
-        guard program.hasPrefix("/"), !Self.hasControl(program), !Self.hasControl(authorityFile ?? "") else {
+        guard program.hasPrefix("/"), !([program] + authorityFiles).contains(where: Self.hasControl) else {
             throw AccessError(
                 .configuration,
                 "a desktop entry needs the absolute path of cloudflared, and paths without control characters")
@@ -29,7 +29,7 @@ package struct DesktopEntry: Sendable {
         let place = String(hostname.description.dropFirst("https://".count))
         var arguments = [program, "access", subcommand, "--hostname", place, "--url", listen.description]
         if let destination { arguments += ["--destination", destination.description] }
-        if let authorityFile { arguments += ["--cacert", authorityFile] }
+        for file in authorityFiles { arguments += ["--cacert", file] }
         self.arguments = arguments
         name = "\(subcommand.uppercased()) \(hostname.host)"
     }

@@ -51,6 +51,8 @@ package struct ControlAPIClient: Sendable {
         tls.additionalTrustRoots = roots.additional
         settings.tlsConfiguration = tls
         settings.redirectConfiguration = .disallow
+        // Else a certificate that is not accepted looks like a server that does not answer.
+        settings.connectionPool.retryConnectionEstablishment = false
         settings.timeout = HTTPClient.Configuration.Timeout(connect: TimeAmount(configuration.timeout))
         // Names under .localhost are this machine's, whether a resolver knows them or not (RFC 6761, 6.3).
         if host == "localhost" || host.hasSuffix(".localhost") { settings.dnsOverride = [host: "127.0.0.1"] }

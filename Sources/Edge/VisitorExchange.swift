@@ -65,6 +65,8 @@ package final class VisitorExchange: BytePipe, @unchecked Sendable {
     package func respond(status: Int, headers: HTTPHeaders) {
         guard case .awaited = answer, let handler else { return }
         declineUpgrade()
+        // Whoever is answered with success may go on uploading, and waits for leave to.
+        if continueOwed, status < 400 { grantUpload() }
         var headers = headers
         let length = headers.first(name: "content-length").flatMap { Int($0) }
         if request.method == "HEAD" || status == 204 || status == 304 {
@@ -117,11 +119,13 @@ package final class VisitorExchange: BytePipe, @unchecked Sendable {
 
     package func read() {
         guard inbox.read(), let handler, !requestOver else { return }
-        if continueOwed, case .awaited = answer {
-            continueOwed = false
-            handler.sendContinue()
-        }
+        if continueOwed, case .awaited = answer { grantUpload() }
         handler.readMore()
+    }
+
+    private func grantUpload() {
+        continueOwed = false
+        handler?.sendContinue()
     }
 
     package func write(_ bytes: ByteBuffer) {

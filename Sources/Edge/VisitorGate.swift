@@ -77,7 +77,7 @@ package struct VisitorGate: Sendable {
     /// Whether a TLS name is one that this edge serves. Names outside the zone reach us by an override of the address
     /// (`--connect-to`) and say nothing about the host that is meant.
     private func isOwn(_ serverName: String) -> Bool {
-        serverName == names.zone || serverName.hasSuffix("." + names.zone)
+        serverName != "localhost" && (serverName == names.zone || serverName.hasSuffix("." + names.zone))
     }
 
     // MARK: Admission

@@ -1,3 +1,4 @@
+import Edge
 import EdgeStore
 import ServiceHost
 import TunnelConfig
@@ -13,6 +14,11 @@ enum CommandFailure {
             case .notFound, .tunnelTaken, .hostnameTaken, .inUse: .failure
             case .directoryUsed, .configuration: .configuration
             case .unavailable: .unavailable
+            }
+        case let error as EdgeError:
+            switch error.code {
+            case .listen: .unavailable
+            case .configuration: .configuration
             }
         case is ConfigError: .configuration
         default: .failure

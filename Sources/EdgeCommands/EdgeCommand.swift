@@ -12,10 +12,10 @@ package struct EdgeCommand: AsyncParsableCommand {
             until `access app add` opens it.
             Exit codes: 0 done, 1 failed, 2 wrong command line, 69 unavailable, 78 wrong configuration.
             """,
-        // One line a command; `run` and `demo` belong between `init` and `tunnel`.
         subcommands: [
             InitCommand.self,
             RunCommand.self,
+            DemoCommand.self,
             TunnelCommand.self,
             RouteCommand.self,
             AccessCommand.self,

@@ -60,9 +60,11 @@ struct EdgeRun {
             tunnelListen: try ListenAddress(tunnelListen ?? settings.tunnelListen),
             httpsListen: try ListenAddress(httpsListen ?? settings.httpsListen),
             tunnelTLS: try EdgeTLS.edge(
-                certificateFile: settings.tunnelFiles.certificate, keyFile: settings.tunnelFiles.key),
+                certificateFile: directory.tunnelCertificate.certificatePath,
+                keyFile: directory.tunnelCertificate.keyPath),
             visitorTLS: try VisitorTLS.context(
-                certificateFile: settings.visitorFiles.certificate, keyFile: settings.visitorFiles.key),
+                certificateFile: directory.visitorCertificate.certificatePath,
+                keyFile: directory.visitorCertificate.keyPath),
             names: VisitorGate.Names(api: "api.\(settings.zone)", zone: settings.zone))
         let server = EdgeServer(
             configuration: configuration, store: store, account: { await Self.answer($0, control) },
@@ -74,10 +76,12 @@ struct EdgeRun {
             tasks.addTask {
                 guard let signal = await signals.firstStop() else { return }
                 logger.info("Initiating graceful shutdown due to signal \(signal.name) ...")
+                SystemdNotifier().stopping()
                 server.drain()
             }
             try await server.run { listening in
                 try file.write(listening)
+                SystemdNotifier().ready(status: "Listening on \(listening.https), connectors on \(listening.tunnel)")
                 try await onListening(listening)
             }
             tasks.cancelAll()
@@ -90,6 +94,7 @@ struct EdgeRun {
         let reply = await control.respond(
             method: request.method, path: request.path,
             headers: request.headers.map { ($0.name, $0.value) }, body: request.body)
-        return AccountResponse(status: reply.status, headers: HTTPHeaders(reply.headers.map { ($0.name, $0.value) }), body: reply.body)
+        return AccountResponse(
+            status: reply.status, headers: HTTPHeaders(reply.headers.map { ($0.name, $0.value) }), body: reply.body)
     }
 }

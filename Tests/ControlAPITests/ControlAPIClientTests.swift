@@ -10,7 +10,7 @@ import TunnelConfig
 @Suite struct ControlAPIClientTests {
     private let tunnelID = UUID()
 
-    @Test func `every call carries token, agent and version, and no proxy`() async throws {
+    @Test func `every call carries token, agent and version`() async throws {
         let answer =
             #"{"success":true,"errors":[],"result":[],"result_info":{"count":0,"page":1,"per_page":20,"total_count":0}}"#
         let seen = try await withServer({ _ in (.ok, answer) }) { client in

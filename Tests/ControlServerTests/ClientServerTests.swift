@@ -91,7 +91,9 @@ import TunnelConfig
         let untrusted = await failure(trusted: false)
         #expect(untrusted?.code == .untrusted)
         #expect(untrusted?.remedy.contains("--cacert") == true)
-        #expect(await failure(names: ["other.test"])?.code == .untrusted)
-        #expect(await failure(notAfter: Date().addingTimeInterval(-60))?.code == .untrusted)
+        let wrongName = await failure(names: ["other.test"])
+        #expect(wrongName?.code == .untrusted, "\(String(describing: wrongName))")
+        let expired = await failure(notAfter: Date().addingTimeInterval(-60))
+        #expect(expired?.code == .untrusted, "\(String(describing: expired))")
     }
 }

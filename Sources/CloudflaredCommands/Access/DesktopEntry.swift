@@ -1,23 +1,19 @@
 import AccessClient
 import ServiceHost
 
-/// What `--desktop-entry` writes, from the same plan that would run. Source: access-protocol.md section 6.
+/// What `--desktop-entry` writes, from the same settings that would run. Source: access-protocol.md section 6.
 extension DesktopEntry {
     /// - Parameters:
     ///   - plan: checked values, so that nothing else gets into the file.
     ///   - command: `rdp`, `ssh`, `smb` or `tcp`.
     ///   - program: what the shortcut starts; this program if none is given.
-    init(_ plan: AccessPlan, command: String, program: String? = nil) throws {
-        guard case .listen(let address) = plan.mode else {
+    init(_ plan: ForwarderConfiguration, command: String, program: String? = nil) throws {
+        guard let address = plan.listen else {
             throw CommandError(.usage, "--desktop-entry needs --url, the local address that the shortcut listens on")
         }
-        if plan.serviceToken != nil || !plan.headers.isEmpty {
-            throw CommandError(
-                .usage, "--desktop-entry writes no secrets; leave the service token and -H out")
-        }
         try self.init(
-            hostname: plan.hostname, listen: address, destination: plan.destination, authorityFile: plan.authorityFile,
-            subcommand: command, program: try program ?? Self.currentProgram())
+            hostname: plan.hostname, listen: address, destination: plan.destination,
+            authorityFiles: plan.authorityFiles, subcommand: command, program: try program ?? Self.currentProgram())
     }
 
     /// Writes it for the current user.
