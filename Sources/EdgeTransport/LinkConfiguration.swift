@@ -31,6 +31,8 @@ package struct LinkConfiguration: Sendable {
         configuration.targetWindowSize = linkWindow
         // Writers that flush an empty chunk are clumsy, not hostile.
         configuration.maximumSequentialEmptyDataFrames = 100
+        // A header list of the permitted size comes in frames of 16 KiB; NIO's limit of five ends the link at 96 KiB.
+        configuration.maximumSequentialContinuationFrames = 2 * Self.headerListLimit / (16 << 10)
         return configuration
     }
 

@@ -334,8 +334,7 @@ import TunnelConfig
         let origin = try await TestOrigin.raw { bytes, channel in
             var bytes = bytes
             if bytes.readableBytes == 0 {
-                channel.writeAndFlush(ByteBuffer(string: "|bye"), promise: nil)
-                channel.close(mode: .output, promise: nil)
+                channel.finish(ByteBuffer(string: "|bye"))
             } else if bytes.readString(length: 3) == "GET" {
                 // What follows the head at once must not be lost.
                 let text = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"

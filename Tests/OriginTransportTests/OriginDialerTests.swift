@@ -1,6 +1,7 @@
 import ByteStream
 import Foundation
 import NIOCore
+import NIOHTTP1
 import NIOPosix
 import OriginTransport
 import TestKit
@@ -159,7 +160,7 @@ import TunnelConfig
         ("[::ffff:127.0.0.1]:3389", .destinationDenied), ("169.254.169.254:80", .destinationDenied),
     ])
     func `any other destination is refused without dialling`(destination: String?, code: OriginError.Code) async throws {
-        let error = await failure { _ = try await jump(destination, allow: ["desk.test:3389", "10.0.0.1", "0.0.0.0/0:80"]) }
+        let error = await failure { _ = try await jump(destination, allow: ["desk.test:3389", "10.0.0.1:3389", "0.0.0.0/0:80"]) }
         #expect(error?.code == code)
         #expect(error.map { (400..<500).contains($0.status) } ?? false)
     }

@@ -36,7 +36,7 @@ struct TestClient: Sendable {
         let (eventLoop, origins) = (eventLoop, origins)
         return try await eventLoop.submit {
             let visitor = TestVisitor(on: eventLoop)
-            let exchange = try origins.send(request, to: target, options: options, on: eventLoop) { result in
+            let answered: (Result<OriginExchange.Answer, OriginError>) -> Void = { result in
                 switch result {
                 case .success(.response(let answer)):
                     head.succeed(answer)
@@ -51,7 +51,19 @@ struct TestClient: Sendable {
                     upgraded.fail(error)
                 }
             }
+            let exchange: OriginExchange
+            do {
+                exchange = try origins.send(request, to: target, options: options, on: eventLoop, answered: answered)
+            } catch {
+                answered(.failure(error))
+                throw error
+            }
             visitor.start(exchange, reading: reading)
+            visitor.closedFuture.whenComplete { _ in
+                // An aborted exchange answers nothing.
+                head.fail(PipeError.aborted)
+                upgraded.fail(PipeError.aborted)
+            }
             return Exchange(head: head.futureResult, visitor: visitor, upgraded: upgraded.futureResult)
         }.get()
     }

@@ -31,6 +31,13 @@ package final class TestVisitor: BytePipeSink, @unchecked Sendable {
         closedPromise = eventLoop.makePromise()
     }
 
+    deinit {
+        // What no test waits for.
+        responsePromise.fail(PipeError.aborted)
+        finishedPromise.fail(PipeError.aborted)
+        closedPromise.succeed(PipeError.aborted)
+    }
+
     /// Takes a pipe over; on the event loop.
     package func start(_ pipe: any BytePipe, reading: Bool = true) {
         self.pipe = pipe
@@ -77,6 +84,8 @@ package final class TestVisitor: BytePipeSink, @unchecked Sendable {
     package func closed() async throws -> (any Error)? {
         try await closedPromise.futureResult.get()
     }
+
+    package var closedFuture: EventLoopFuture<(any Error)?> { closedPromise.futureResult }
 
     package func send(_ bytes: ByteBuffer, end: Bool = false) {
         eventLoop.execute {
