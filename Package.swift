@@ -28,6 +28,7 @@ let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 func pure(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -94,7 +95,7 @@ let package = Package(
         driver("OriginTransport", ["ByteStream", "TunnelConfig", nioCore, nioPosix, nioHTTP1, nioSSL]),
         driver("Access", ["AccessPolicy", logging]),
         driver("ServiceHost", ["CSystemd", nioCore, nioPosix, logging, hummingbird]),
-        driver("ControlAPI", ["TunnelConfig", httpClient, nioCore, nioSSL, logging]),
+        driver("ControlAPI", ["TunnelConfig", httpClient, nioCore, nioHTTP1, nioSSL, logging]),
         driver("EdgeStore", ["AccessPolicy", "TunnelConfig", grdb, crypto, x509, asn1, yams]),
 
         // Rooms: who keeps what alive
@@ -161,8 +162,8 @@ let package = Package(
             ]),
         tests("AccessTests", ["Access", "AccessPolicy", "TestKit", logging]),
         tests("ServiceHostTests", ["ServiceHost", nioCore, nioPosix, logging]),
-        tests("ControlAPITests", ["ControlAPI", "TunnelConfig"]),
-        tests("EdgeStoreTests", ["EdgeStore", "AccessPolicy", "TunnelConfig"]),
+        tests("ControlAPITests", ["ControlAPI", "TunnelConfig", hummingbird, nioCore, logging]),
+        tests("EdgeStoreTests", ["EdgeStore", "AccessPolicy", "TunnelConfig", x509, asn1]),
         tests(
             "ConnectorTests",
             [
@@ -184,13 +185,16 @@ let package = Package(
         tests(
             "ControlServerTests",
             [
-                "ControlServer", "ControlAPI", "EdgeStore", "TunnelConfig", hummingbird,
-                .product(name: "HummingbirdTesting", package: "hummingbird"), logging,
+                "ControlServer", "ControlAPI", "EdgeStore", "TunnelConfig", hummingbird, hummingbirdTLS, nioCore, nioSSL,
+                logging,
             ]),
         tests(
             "CloudflaredCommandsTests",
-            ["CloudflaredCommands", "TunnelConfig", "AccessClient", "ServiceHost", argumentParser, logging]),
-        tests("EdgeCommandsTests", ["EdgeCommands", "EdgeStore", argumentParser]),
+            [
+                "CloudflaredCommands", "TunnelConfig", "AccessClient", "ServiceHost", nioCore, nioHTTP1, argumentParser,
+                logging,
+            ]),
+        tests("EdgeCommandsTests", ["EdgeCommands", "EdgeStore", "AccessPolicy", "TunnelConfig", argumentParser]),
         tests("ArchitectureTests", []),
         tests("SystemTests", ["TunnelConfig"], exclude: ["fixtures"]),
     ]

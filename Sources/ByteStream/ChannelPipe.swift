@@ -80,7 +80,11 @@ package final class ChannelPipe: ChannelInboundHandler, BytePipe, @unchecked Sen
     }
 
     package func abort() {
-        guard !inbox.isClosed else { return }
+        guard !inbox.isClosed else {
+            // The stream is over, but what it left may wait for a reader that has gone.
+            inbox.closed(PipeError.aborted)
+            return
+        }
         outputFinished = true
         inbox.closed(PipeError.aborted)
         channel.close(promise: nil)

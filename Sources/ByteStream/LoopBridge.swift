@@ -67,6 +67,7 @@ package final class LoopBridge: BytePipe {
 
     package func abort() {
         outputFinished = true
+        if inbox.isClosed { inbox.closed(PipeError.aborted) }
         far.onLoop { $0.pipe.abort() }
     }
 

@@ -91,9 +91,13 @@ package final class PipeInbox {
     }
 
     /// Both directions are over. With an error, what was held is dropped and the sink told at once; a clean close waits
-    /// until everything was delivered.
+    /// until everything was delivered, and an error in the meantime supersedes it.
     package func closed(_ error: (any Error)?) {
-        guard case .open = close else { return }
+        switch close {
+        case .open: break
+        case .pending(nil) where error != nil: break
+        case .pending, .delivered: return
+        }
         if let error {
             held.removeAll()
             finish = .delivered

@@ -46,12 +46,19 @@ package actor TunnelSession {
     ///
     /// - Throws: `LinkError` when no link came about.
     func run(_ address: SocketAddress) async throws -> SessionEnd {
-        let link = try await HTTP2Link.dial(
-            address, tls: plan.tls, on: eventLoop, configuration: plan.link,
-            arrived: { [weak self] stream in
-                guard let self else { return stream.refuse() }
-                self.assumeIsolated { $0.streamArrived(stream) }
-            })
+        let link: HTTP2Link
+        do {
+            link = try await HTTP2Link.dial(
+                address, tls: plan.tls, on: eventLoop, configuration: plan.link,
+                arrived: { [weak self] stream in
+                    guard let self else { return stream.refuse() }
+                    self.assumeIsolated { $0.streamArrived(stream) }
+                })
+        } catch {
+            // Nobody waits for the end of a link that never was, but a promise must not be left open.
+            ending.fail(error)
+            throw error
+        }
         guard machine.state != .over else {
             link.close()
             return .drained

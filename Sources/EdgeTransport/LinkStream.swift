@@ -151,7 +151,11 @@ package final class LinkStream: ChannelInboundHandler, BytePipe, @unchecked Send
     }
 
     package func abort() {
-        guard !inbox.isClosed else { return }
+        guard !inbox.isClosed else {
+            // The stream is over, but what it left may wait for a reader that has gone.
+            inbox.closed(PipeError.aborted)
+            return
+        }
         if endSent, inbox.isFinished {
             // Both directions are through on the wire: there is nothing to reset, only what is held to drop.
             closed(PipeError.aborted)

@@ -1,7 +1,7 @@
 /// How a process ends, told to whoever started it. Values follow `sysexits.h` where it has one.
 ///
-/// The official client answers 0 to usage errors and 255 or 1 to others; scripts written against it can ask for that table with
-/// `CLOUDFLARED_COMPAT_EXIT=1`.
+/// The official client answers 0 to usage errors and 255 or 1 to others; scripts written against it can ask for that
+/// table with `CLOUDFLARED_COMPAT_EXIT=1`.
 package enum ExitCode: Int32, Sendable, CaseIterable {
     /// Done, or a graceful stop after SIGTERM or SIGINT.
     case success = 0

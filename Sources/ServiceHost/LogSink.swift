@@ -4,8 +4,8 @@ import Synchronization
 
 /// Where log lines go: one file descriptor, written by one thread at a time.
 ///
-/// There is no queue. A line that the other side does not take within ``patience`` is dropped and counted, so that a stuck
-/// terminal or pipe never stops the streams; while it stays stuck, further lines are dropped without waiting.
+/// There is no queue. A line that the other side does not take within ``patience`` is dropped and counted, so that a
+/// stuck terminal or pipe never stops the streams; while it stays stuck, further lines are dropped without waiting.
 package final class LogSink: Sendable {
     /// Milliseconds that one line may wait for its reader.
     static let patience: Int32 = 100

@@ -28,7 +28,8 @@ package struct LoggingSetup: Sendable, Equatable {
         self.directory = directory
     }
 
-    /// Builds the logger. Nothing here stops a start: what cannot be had is reported as an error line by the logger that remains.
+    /// Builds the logger. Nothing here stops a start: what cannot be had is reported as an error line by the logger
+    /// that remains.
     ///
     /// - Parameters:
     ///   - console: the terminal side, standard error unless a test says otherwise.

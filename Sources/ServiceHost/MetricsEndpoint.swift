@@ -73,9 +73,9 @@ package struct MetricsEndpoint: Sendable {
 
     private func serve(on bindAddress: BindAddress, named name: String) async throws {
         let wasListening = Mutex(false)
-        // Its own lines ("Server started and listening on …") would repeat ours.
+        // Its own lines repeat ours, and report the end that was asked for as an error.
         var quiet = logger
-        quiet.logLevel = max(.warning, logger.logLevel)
+        quiet.logLevel = .critical
         let application = Application(
             router: makeRouter(),
             configuration: ApplicationConfiguration(address: bindAddress),

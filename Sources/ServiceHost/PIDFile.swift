@@ -1,7 +1,7 @@
 import Glibc
 
-/// The file named by `--pidfile`: decimal process number without newline, written after the first registered connection, never removed,
-/// as scripts around the official client expect.
+/// The file named by `--pidfile`: decimal process number without newline, written after the first registered
+/// connection, never removed, as scripts around the official client expect.
 package struct PIDFile: Sendable {
     package var path: String
 

@@ -28,10 +28,11 @@ package enum ProcessSignal: Sendable, Hashable, CaseIterable {
     }
 }
 
-/// Signals as a sequence. The first SIGTERM or SIGINT is an element; the second one has its default effect and ends the process at once.
+/// Signals as a sequence. The first SIGTERM or SIGINT is an element; the second one has its default effect and ends the
+/// process at once.
 ///
-/// Lives as long as the program reacts to signals; afterwards the default dispositions are back. SIGPIPE is ignored from the first
-/// instance on, for good: a peer that went away is an error of its socket, not the end of the process.
+/// Lives as long as the program reacts to signals; afterwards the default dispositions are back. SIGPIPE is ignored
+/// from the first instance on, for good: a peer that went away is an error of its socket, not the end of the process.
 package final class ProcessSignals: Sendable {
     /// What arrived, in order. For one reader.
     package let events: AsyncStream<ProcessSignal>

@@ -26,7 +26,8 @@ package struct FileSecret: Sendable {
 
     /// Reads a whole file and trims white space at both ends, as `--token-file` does.
     ///
-    /// - Throws: ``HostError`` naming the file, when it cannot be opened, is empty, longer than ``Secret/maximumFileSize`` or not UTF-8.
+    /// - Throws: ``HostError`` naming the file, when it cannot be opened, is empty, longer than
+    ///   ``Secret/maximumFileSize`` or not UTF-8.
     package init(path: String) throws {
         let content = try SmallFile.read(path, limit: Secret.maximumFileSize)
         let text = content.text.trimmingWhitespace()

@@ -1,4 +1,5 @@
-/// What `cloudflared --version`, the user agents, the registration with an edge and the `build_info` metric say: one place.
+/// What `cloudflared --version`, the user agents, the registration with an edge and the `build_info` metric say: one
+/// place.
 package enum Version {
     /// The release, in the official calendar form year.month.patch.
     package static let current = "2026.11.0"

@@ -1,1 +1,4 @@
-print("x")
+import EdgeCommands
+import Foundation
+
+exit(await EdgeCommand.execute(Array(CommandLine.arguments.dropFirst())))

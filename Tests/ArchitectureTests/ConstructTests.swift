@@ -24,7 +24,7 @@ private struct Ban {
     }
 
     static var inTests: [Ban] {
-        [Ban(what: "sleep", pattern: /\b(?:Task|Thread)\.sleep\b|\b(?:u|nano)?sleep\s*\(/)]
+        [Ban(what: "sleep", pattern: /\b(?:Task|Thread)\.sleep\b|\b(?:usleep|nanosleep)\s*\(|^\s*sleep\s*\(/)]
     }
 }
 

@@ -24,7 +24,8 @@ struct LogFormatTests {
                     "connIndex": .stringConvertible(0), "connection": "7ab3f6c2-9e8b-4c1f-8f0c-1d2e3f4a5b6c",
                 ])
                 == "2026-11-22T07:57:41Z INF Registered tunnel connection connIndex=0 "
-                + "connection=7ab3f6c2-9e8b-4c1f-8f0c-1d2e3f4a5b6c event=0 ip=198.41.200.13 location=lhr01 protocol=http2\n"
+                + "connection=7ab3f6c2-9e8b-4c1f-8f0c-1d2e3f4a5b6c event=0 ip=198.41.200.13 location=lhr01 "
+                + "protocol=http2\n"
         )
     }
 

@@ -93,12 +93,13 @@ extension SystemTests {
                 let chain = try await Chain.start(on: stage)
                 let peer = try await TCPPeer.start(on: stage)
                 let host = Chain.host("bastion")
-                try await chain.classicConnector(
+                let connector = try await chain.classicConnector(
                     "--hostname", host, "--bastion", "--bastion-allow", "127.0.0.1:\(listed)")
                 try await chain.admin("access", "app", "add", host, "--open")
                 let client = try await chain.forward("tcp", to: host, "--destination", "127.0.0.1:\(peer.port)")
                 #expect(try await peer.check("ask", at: client.port, on: stage).status != 0)
-                try await client.program.says("127.0.0.1:\(peer.port)")
+                let line = try await connector.says("127.0.0.1:\(peer.port)")
+                #expect(line.contains("--bastion-allow"), "\(line)")
             }
         }
     }

@@ -1,3 +1,4 @@
+import AccessClient
 import Foundation
 import ServiceHost
 import TunnelConfig
@@ -13,20 +14,17 @@ struct DesktopEntry {
     ///   - command: `rdp`, `ssh`, `smb` or `tcp`.
     ///   - executable: what the shortcut starts.
     init(
-        _ plan: AccessPlan, command: String, executable: String = Bundle.main.executablePath ?? "/usr/bin/cloudflared"
+        _ plan: ForwarderConfiguration, command: String,
+        executable: String = Bundle.main.executablePath ?? "/usr/bin/cloudflared"
     ) throws {
-        guard case .listen(let address) = plan.mode else {
+        guard let address = plan.listen else {
             throw CommandError(.usage, "--desktop-entry needs --url, the local address that the shortcut listens on")
-        }
-        if plan.serviceToken != nil || !plan.headers.isEmpty {
-            throw CommandError(
-                .usage, "--desktop-entry writes no secrets; leave the service token and -H out")
         }
         // The scheme says nothing: the command knows no other.
         let hostname = String(plan.hostname.description.dropFirst("https://".count))
         var words = [executable, "access", command, "--hostname", hostname, "--url", address.description]
         if let destination = plan.destination { words += ["--destination", destination.description] }
-        if let file = plan.authorityFile { words += ["--cacert", file] }
+        for file in plan.authorityFiles { words += ["--cacert", file] }
         name =
             "cloudflared-"
             + plan.hostname.host.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "." || $0 == "-") ? $0 : "-" }

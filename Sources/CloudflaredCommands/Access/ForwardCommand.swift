@@ -1,5 +1,7 @@
+import AccessClient
 import ArgumentParser
 import Logging
+import NIOCore
 import ServiceHost
 import TunnelConfig
 
@@ -72,7 +74,8 @@ struct ForwardCommand: CloudflaredCommand {
     private var isListening: Bool { url != nil || listener != nil }
 
     var loggingSetup: LoggingSetup {
-        // In stdin mode standard error belongs to the parent. Unlike the official client we do log with a positional address.
+        // In stdin mode standard error belongs to the parent. Unlike the official client we do log with a positional
+        // address.
         let console = LoggingSetup.ConsoleOutput(rawValue: logOutput) ?? .default
         return LoggingSetup(
             level: level, output: isListening || desktopEntry ? console : .none, file: logfile, directory: logDirectory)
@@ -81,34 +84,39 @@ struct ForwardCommand: CloudflaredCommand {
     func run(in context: CommandContext) async throws {
         let plan = try plan(context)
         guard !desktopEntry else {
+            guard header.isEmpty, plan.serviceTokenSecret == nil else {
+                throw CommandError(.usage, "--desktop-entry writes no secrets; leave the service token and -H out")
+            }
             return context.print(try DesktopEntry(plan, command: context.words.last ?? "tcp").install(context))
-        }
-        if case .listen(let address) = plan.mode, !address.isLoopback {
-            context.logger.warning(
-                "Listening on \(address.description): everyone who reaches this address can use the service with your access"
-            )
         }
         try await AccessStart.start(plan, context)
     }
 
-    func plan(_ context: CommandContext) throws -> AccessPlan {
+    /// Everything that the forwarder needs, decided and checked.
+    func plan(_ context: CommandContext) throws -> ForwarderConfiguration {
         guard let hostname, !hostname.isEmpty else {
             throw CommandError(.usage, "--hostname is missing: give the host name of the service")
         }
         guard url == nil || listener == nil else {
             throw CommandError(.usage, "both --url and the argument \(listener ?? "") name a listen address; give one")
         }
-        return AccessPlan(
+        var plan = ForwarderConfiguration(
             hostname: try usage("--hostname") { try AccessHostname.parse(hostname) },
-            mode: try (url ?? listener).map { address in
-                .listen(try usage("--url") { try ListenAddress.parse(address) })
-            } ?? .standardStreams,
-            destination: try destination.flatMap { text in
-                text.isEmpty ? nil : try usage("--destination") { try checkedDestination(text, context) }
-            },
-            headers: header.compactMap(Self.header), serviceToken: try serviceToken(context),
-            connectTo: connectTo.flatMap { $0.isEmpty ? nil : $0 }, authorityFile: cacert.map(context.path),
-            linger: linger?.duration ?? .seconds(5), debugStreamCount: debugStream.map { $0 == 0 ? 10 : $0 })
+            listen: try (url ?? listener).map { address in try usage("--url") { try ListenAddress.parse(address) } },
+            environment: context.environment)
+        plan.destination = try destination.map { text in
+            try usage("--destination") { try checkedDestination(text, context) }
+        }
+        plan.headers = try ForwarderConfiguration.headers(fromFlags: header)
+        if let token = try serviceToken(context) {
+            plan.serviceTokenID = token.id
+            plan.serviceTokenSecret = token.secret
+        }
+        plan.connectTo = try connectTo.map(ConnectTo.parse)
+        plan.authorityFiles = cacert.map { [context.path($0)] } ?? []
+        if let linger { plan.linger = TimeAmount(linger.duration) }
+        if debugStream != nil { context.logger.warning("--debug-stream has no effect in this version") }
+        return plan
     }
 
     /// A value that cannot be used is a mistake on the command line, not in a file.
@@ -123,14 +131,6 @@ struct ForwardCommand: CloudflaredCommand {
     /// Checked here so that a typing mistake shows at once; the connector checks again, with its allow-list.
     private func checkedDestination(_ text: String, _ context: CommandContext) throws -> JumpDestination {
         try JumpDestination.parse(text, defaultPort: OriginService.defaultPort(forScheme: context.words.last ?? ""))
-    }
-
-    /// Split at the first colon; what has none is skipped, as by the official client.
-    private static func header(_ text: String) -> AccessPlan.Header? {
-        guard let colon = text.firstIndex(of: ":") else { return nil }
-        let name = text[..<colon].trimmed
-        let value = text[text.index(after: colon)...].trimmed
-        return name.isEmpty ? nil : AccessPlan.Header(name: name, value: Secret(value))
     }
 
     private func serviceToken(_ context: CommandContext) throws -> ServiceToken? {
@@ -150,7 +150,8 @@ struct ForwardCommand: CloudflaredCommand {
         case (_?, nil):
             throw CommandError(
                 .usage,
-                "--service-token-id is given without its secret; add --service-token-file or TUNNEL_SERVICE_TOKEN_SECRET"
+                "--service-token-id is given without its secret; add --service-token-file or "
+                    + "TUNNEL_SERVICE_TOKEN_SECRET"
             )
         case (nil, _?):
             throw CommandError(.usage, "a service token's secret is given without its ID; add --service-token-id")

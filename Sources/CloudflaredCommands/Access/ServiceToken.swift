@@ -12,7 +12,8 @@ struct ServiceToken: Sendable, Equatable {
     }
 
     /// Reads `--service-token-file`: the two lines as they are shown when the token is made
-    /// (`CF-Access-Client-Id: …`, `CF-Access-Client-Secret: …`), a JSON object with `client_id` and `client_secret`, or the secret alone.
+    /// (`CF-Access-Client-Id: …`, `CF-Access-Client-Secret: …`), a JSON object with `client_id` and `client_secret`, or
+    /// the secret alone.
     ///
     /// - Parameters:
     ///   - path: for messages.
@@ -46,7 +47,8 @@ struct ServiceToken: Sendable, Equatable {
     private static func malformed(_ path: String) -> CommandError {
         CommandError(
             .configuration,
-            "\(path) is no service token: write the lines 'CF-Access-Client-Id: …' and 'CF-Access-Client-Secret: …' into it"
+            "\(path) is no service token: write the lines 'CF-Access-Client-Id: …' and 'CF-Access-Client-Secret: "
+                + "…' into it"
         )
     }
 }

@@ -1,8 +1,9 @@
-/// Reads a command line with the rules of the official client: Go flags, defined at every command level, the innermost wins.
+/// Reads a command line with the rules of the official client: Go flags, defined at every command level, the innermost
+/// wins.
 ///
-/// Pure. What it returns is resolved against environment and configuration file by ``FlagResolution``, and then parsed by the
-/// command itself. Differences to the official rules, all towards leniency: a flag may follow an argument, and an outer
-/// flag may stand behind an inner command. Source: cli-and-config.md sections 1.2 and 1.3.
+/// Pure. What it returns is resolved against environment and configuration file by ``FlagResolution``, and then parsed
+/// by the command itself. Differences to the official rules, all towards leniency: a flag may follow an argument, and
+/// an outer flag may stand behind an inner command. Source: cli-and-config.md sections 1.2 and 1.3.
 struct ArgumentNormalizer {
     /// What a command line asks for.
     enum Request {

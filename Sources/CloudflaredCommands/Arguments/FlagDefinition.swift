@@ -1,4 +1,5 @@
-/// One flag of the official command line, or one of ours: how it is spelled, where else its value may come from, who uses it.
+/// One flag of the official command line, or one of ours: how it is spelled, where else its value may come from, who
+/// uses it.
 struct FlagDefinition: Sendable {
     /// What a value must look like. Source: cli-and-config.md section 1.2.
     enum Kind: Sendable, Equatable {

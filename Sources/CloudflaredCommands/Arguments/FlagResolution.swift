@@ -6,7 +6,8 @@ enum ConfiguredValue: Sendable, Hashable {
     case list([String])
 }
 
-/// The values that a command works with: command line, else environment, else configuration file, else the command's default.
+/// The values that a command works with: command line, else environment, else configuration file, else the command's
+/// default.
 ///
 /// Pure. Source: cli-and-config.md section 1.3.
 struct FlagResolution {
@@ -144,7 +145,8 @@ struct FlagResolution {
             guard let canonical = FlagText.canonical(text, as: definition.kind) else {
                 throw CommandError(
                     .configuration,
-                    "the configuration file has \"\(definition.isSecret ? Secret.mask : text)\" for \(key), which is not "
+                    "the configuration file has \"\(definition.isSecret ? Secret.mask : text)\" for \(key), "
+                        + "which is not "
                         + FlagText.expectation(of: definition.kind))
             }
             return [canonical]

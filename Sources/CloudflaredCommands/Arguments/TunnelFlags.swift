@@ -91,8 +91,8 @@ enum TunnelFlags {
         row("dns-resolver-addrs", [], .list, .ignored, "TUNNEL_DNS_RESOLVER_ADDRS", isConfigurable: false),
     ]
 
-    /// Without effect in the official client, for a protocol that is not spoken here, or for self-update, which packages do.
-    /// Their environment variables have generic names and are not looked at.
+    /// Without effect in the official client, for a protocol that is not spoken here, or for self-update, which
+    /// packages do. Their environment variables have generic names and are not looked at.
     static let withoutEffect = [
         ignored(
             .bool, "no-autoupdate", "no-prechecks", "proxy-dns", "ssh-server", "use-reconnect-token", "is-autoupdated",

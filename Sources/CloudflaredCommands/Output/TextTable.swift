@@ -1,4 +1,5 @@
-/// Columns as the official client prints them: every cell, the last one too, is padded to its column and one space more.
+/// Columns as the official client prints them: every cell, the last one too, is padded to its column and one space
+/// more.
 enum TextTable {
     static func lines(_ rows: [[String]]) -> [String] {
         let columns = rows.map(\.count).max() ?? 0

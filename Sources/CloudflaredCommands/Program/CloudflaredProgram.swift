@@ -1,4 +1,6 @@
+import AccessClient
 import ArgumentParser
+import Connector
 import ControlAPI
 import Foundation
 import Glibc
@@ -34,9 +36,9 @@ package struct CloudflaredProgram: Sendable {
         do {
             return try await perform(words).number(isOfficial: isOfficial)
         } catch let failure {
-            let error = Self.explain(failure)
-            console.write(LogFormat.singleLine(error.description))
-            return error.exitCode.number(isOfficial: isOfficial)
+            let (line, exitCode) = Self.explain(failure)
+            console.write(LogFormat.singleLine(line))
+            return exitCode.number(isOfficial: isOfficial)
         }
     }
 
@@ -120,27 +122,24 @@ package struct CloudflaredProgram: Sendable {
 
     // MARK: Errors
 
-    /// How the errors of the targets below end the process.
-    private static func explain(_ error: any Error) -> CommandError {
-        switch error {
-        case let error as CommandError:
-            return error
-        case let error as ConfigError:
-            return CommandError(.configuration, error.description)
-        case let error as ControlAPIError:
-            switch error.code {
-            case .configuration: return CommandError(.configuration, error.description)
-            case .unreachable: return CommandError(.unavailable, error.description)
-            default: return CommandError(.failure, error.description)
+    /// The closing line and the exit code that an error of a command, or of the targets below, ends the process with.
+    private static func explain(_ error: any Error) -> (line: String, exitCode: ServiceHost.ExitCode) {
+        let code: ServiceHost.ExitCode =
+            switch error {
+            case let error as CommandError: error.exitCode
+            case let error as AccessError: error.exitCode
+            case is ConfigError: .configuration
+            case let error as ConnectorError: error.code == .badConfiguration ? .configuration : .failure
+            case let error as ControlAPIError:
+                switch error.code {
+                case .configuration: .configuration
+                case .unreachable: .unavailable
+                default: .failure
+                }
+            case let error as HostError: error.code == .secret || error.code == .value ? .configuration : .failure
+            default: .failure
             }
-        case let error as HostError:
-            switch error.code {
-            case .secret, .value: return CommandError(.configuration, error.description)
-            case .file, .listen: return CommandError(.failure, error.description)
-            }
-        default:
-            return CommandError(.failure, "\(error)")
-        }
+        return ("\(error)", code)
     }
 }
 

@@ -53,7 +53,7 @@ struct ConnectorOptions: ParsableArguments {
 
     @Option(
         help:
-            "Where /metrics and /ready answer: host:port, unix:/path or off; otherwise port 20241 to 20245 of localhost."
+            "Where /metrics and /ready answer: host:port, unix:/path or off; else port 20241 to 20245 of localhost."
     )
     var metrics = "localhost:0"
 

@@ -44,7 +44,8 @@ struct CreateCommand: CloudflaredCommand {
             switch output {
             case .text:
                 context.print(
-                    "Tunnel credentials written to \(path). Keep this file secret. To revoke these credentials, delete the tunnel."
+                    "Tunnel credentials written to \(path). Keep this file secret. To revoke these credentials, "
+                        + "delete the tunnel."
                 )
                 context.print("")
                 context.print("Created tunnel \(OutputText.safe(tunnel.name)) with id \(tunnel.id.lowercased)")

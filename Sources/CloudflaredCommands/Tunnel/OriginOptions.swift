@@ -91,7 +91,7 @@ struct OriginOptions: ParsableArguments {
         let table = try RoutingTable.implied(implied)
         if let service = table.rules.first?.service, service.isStream, noTLSVerify || originServerName != nil {
             context.logger.warning(
-                "--no-tls-verify and --origin-server-name have no effect on \(service.description): its bytes are passed on as they are"
+                "TLS flags have no effect on \(service.description): its bytes are passed on as they are"
             )
         }
         return table

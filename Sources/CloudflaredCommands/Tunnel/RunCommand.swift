@@ -43,14 +43,15 @@ struct RunCommand: CloudflaredCommand {
         } else {
             throw CommandError(
                 .usage,
-                "no tunnel to run: give --token-file, --token, the tunnel's name or ID, or `tunnel` in the configuration file"
+                "no tunnel to run: give --token-file, --token, the tunnel's name or ID, or `tunnel` in the "
+                    + "configuration file"
             )
         }
         let routing = try origin.routingTable(context.configuration, hostname: nil, context)
         let hasLocalRules = origin.namesOrigin || !(context.configuration?.ingress ?? []).isEmpty
         if !hasLocalRules, credentials.token == nil, credentials.tokenFile == nil {
             context.logger.warning(
-                "No ingress rules were defined in the configuration file or by flags: every request gets 503 until the edge sends rules"
+                "No ingress rules in file or flags: every request gets 503 until the edge sends rules"
             )
         }
         return try TunnelRunPlan(

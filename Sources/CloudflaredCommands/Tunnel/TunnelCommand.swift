@@ -62,7 +62,8 @@ struct TunnelCommand: CloudflaredCommand {
         guard origin.namesOrigin || !(context.configuration?.ingress ?? []).isEmpty else {
             throw CommandError(
                 .usage,
-                "nothing to serve at \(hostname ?? name ?? ""): give --url such as rdp://localhost:3389, or --bastion with --bastion-allow"
+                "nothing to serve at \(hostname ?? name ?? ""): give --url such as rdp://localhost:3389, or --bastion"
+                    + " with --bastion-allow"
             )
         }
         return Intent(hostname: hostname, tunnelName: name ?? hostname ?? "")
@@ -81,12 +82,14 @@ struct TunnelCommand: CloudflaredCommand {
         if origin.namesOrigin {
             return CommandError(
                 .usage,
-                "no host name to serve: add --hostname app.example.com. A quick tunnel would put the service on a public address "
+                "no host name to serve: add --hostname app.example.com. A quick tunnel would put the service on "
+                    + "a public address "
                     + "without any Access policy, so it is not opened")
         }
         return CommandError(
             .usage,
-            "nothing to do: give --hostname and --url, or 'cloudflared tunnel run' for a tunnel that exists; see 'cloudflared tunnel --help'"
+            "nothing to do: give --hostname and --url, or 'cloudflared tunnel run' for a tunnel that exists; see "
+                + "'cloudflared tunnel --help'"
         )
     }
 

@@ -75,7 +75,8 @@ struct TunnelCredentialsOptions: ParsableArguments {
         } else {
             throw CommandError(
                 .configuration,
-                "\"\(reference)\" is not a tunnel ID, and without an account certificate no name can be looked up; give the "
+                "\"\(reference)\" is not a tunnel ID, and without an account certificate no name can be looked "
+                    + "up; give the "
                     + "ID, --credentials-file or --origincert")
         }
         let path = context.searchPaths.credentialsFile(tunnelID: found.lowercased, certificatePath: certificatePath)

@@ -96,6 +96,19 @@ struct TunnelRunPlan: Sendable {
         pidFile = options.pidfile.flatMap { $0.isEmpty ? nil : PIDFile(path: context.path($0)) }
     }
 
+    /// Flags that change how the official client reaches the edge and are not acted on here; said at start, so that
+    /// nobody relies on them.
+    var withoutEffect: [String] {
+        var names: [String] = []
+        if region != nil { names.append("--region") }
+        if edgeIPVersion != .auto { names.append("--edge-ip-version") }
+        if edgeBindAddress != nil { names.append("--edge-bind-address") }
+        if writeTimeout != .zero { names.append("--write-stream-timeout") }
+        if maximumActiveFlows != 0 { names.append("--max-active-flows") }
+        if label != nil { names.append("--label") }
+        return names
+    }
+
     // MARK: Checks
 
     private static func transport(_ text: String, _ context: CommandContext) throws -> Transport {

@@ -1,18 +1,60 @@
+import Connector
 import Foundation
 import Logging
+import NIOCore
+import NIOPosix
 import ServiceHost
 import TunnelConfig
 
 /// From a decided plan to a running connector.
 enum TunnelStart {
+    /// Runs the connector until a signal asks it to stop, or until it cannot go on.
     static func start(_ plan: TunnelRunPlan, _ context: CommandContext) async throws {
         logStart(of: plan, context)
-        try await run(plan, context)
+        let supervisor = Supervisor(
+            configuration: try configuration(of: plan), metricsAddress: plan.metrics,
+            group: MultiThreadedEventLoopGroup.singleton, logger: context.logger)
+        let signals = await ProcessSignals()
+        try await withThrowingTaskGroup(of: Bool.self) { children in
+            children.addTask {
+                try await supervisor.run()
+                return true
+            }
+            children.addTask {
+                if let signal = await signals.firstStop() {
+                    context.logger.info("Initiating graceful shutdown due to signal \(signal.name) ...")
+                    supervisor.stop()
+                }
+                return false
+            }
+            while let hasEnded = try await children.next(), !hasEnded {}
+            children.cancelAll()
+        }
     }
 
-    /// CONNECT HERE: the connector room takes the plan. Until then this says so and does nothing else.
-    private static func run(_ plan: TunnelRunPlan, _ context: CommandContext) async throws {
-        throw CommandError(.failure, "the connector is not connected to this command yet")
+    /// The plan in the connector's own terms. What it does not do yet is refused, or said, but never passed over.
+    static func configuration(of plan: TunnelRunPlan) throws -> ConnectorConfiguration {
+        guard !plan.edges.isEmpty else {
+            throw CommandError(
+                .usage,
+                "looking up an edge is not in this version; name yours with --edge host:port (or edge: in config.yml)")
+        }
+        var configuration = ConnectorConfiguration(
+            credentials: plan.credentials, routes: plan.routing, edges: plan.edges, version: Version.current)
+        configuration.edgeCAFile = plan.authorityFile
+        configuration.postQuantumOnly = plan.isPostQuantumRequired
+        configuration.haConnections = plan.haConnections
+        configuration.gracePeriod = TimeAmount(plan.gracePeriod)
+        configuration.rpcTimeout = TimeAmount(plan.rpcTimeout)
+        configuration.connectorID = plan.connectorID
+        configuration.features = plan.features
+        configuration.tags = plan.tags.map { ($0.name, $0.value) }
+        configuration.pidFile = plan.pidFile?.path
+        if plan.hasLocalRules {
+            configuration.localConfiguration = ByteBuffer(
+                bytes: LocalConfiguration.json(rules: plan.routing.rules, flags: plan.settings))
+        }
+        return configuration
     }
 
     /// The official first lines, in their order. Source: cli-and-config.md section 1.7.2.
@@ -27,6 +69,9 @@ enum TunnelStart {
         logger.info("Environmental variables \(map(tunnelEnvironment(context.environment)))")
         logger.info("Generated Connector ID: \(plan.connectorID.lowercased)")
         logger.info("Initial protocol http2")
+        for name in plan.withoutEffect {
+            logger.warning("\(name) has no effect in this version")
+        }
     }
 
     /// The `TUNNEL_` variables. A value is shown only when a flag is known not to be secret.

@@ -1,0 +1,58 @@
+package import NIOCore
+
+/// Deadlines and bounds of an edge.
+package struct EdgeLimits: Sendable {
+    // MARK: Visitors
+
+    /// TCP accept to the end of the TLS handshake.
+    package var visitorHandshake: TimeAmount = .seconds(10)
+    /// From the handshake to the end of the first request head.
+    package var requestHead: TimeAmount = .seconds(15)
+    /// Between two requests of a connection.
+    package var keepAlive: TimeAmount = .seconds(75)
+    /// From the last byte of a request to the response head. An upload that moves does not count.
+    package var responseHead: TimeAmount = .seconds(100)
+    /// Silence in both directions of a request or a WebSocket.
+    package var streamIdle: TimeAmount = .hours(1)
+    /// How long we go on reading an upload that was answered early, so that the visitor sees the answer.
+    package var linger: TimeAmount = .seconds(5)
+    /// Visitor connections at once.
+    package var visitorConnections = 10_000
+    /// Bytes of a request head.
+    package var requestHeadBytes = 64 << 10
+    /// Header fields of a request head.
+    package var requestHeadFields = 256
+    /// Request parts kept while an earlier request of the connection is served (pipelining).
+    package var pipelinedParts = 1024
+    /// Requests at once on one HTTP/2 connection.
+    package var visitorStreams = 250
+
+    // MARK: Account API
+
+    /// Bytes of a request body to the account API.
+    package var accountBodyBytes = 1 << 20
+    /// Receiving the body, and separately answering it.
+    package var accountAnswer: TimeAmount = .seconds(30)
+    /// Account requests and policy refreshes that may wait or run at once.
+    package var asides = 1000
+
+    // MARK: Links
+
+    /// From the ready link to the accepted registration.
+    package var registration: TimeAmount = .seconds(15)
+    /// Registered and unregistered links together.
+    package var links = 10_000
+    /// Links that have not registered yet.
+    package var unregisteredLinks = 500
+    /// From our refusal to closing the connection, so that the connector can read it.
+    package var refusalDelay: TimeAmount = .milliseconds(100)
+
+    // MARK: Life
+
+    /// How long running streams may go on after the connector or the edge was asked to stop.
+    package var drain: TimeAmount = .seconds(30)
+    /// Between two looks at the store's version.
+    package var storePoll: Duration = .milliseconds(250)
+
+    package init() {}
+}

@@ -1,0 +1,171 @@
+import Access
+import AccessPolicy
+package import EdgeStore
+package import EdgeTransport
+import Glibc
+package import Logging
+package import NIOCore
+package import NIOSSL
+
+/// An edge: listens for connectors and visitors, and joins them.
+///
+/// `run()` owns everything it starts. Cancelling ends it at once; `drain()` lets what runs end first.
+package actor EdgeServer {
+    package struct Configuration: Sendable {
+        package var tunnelListen: ListenAddress
+        package var httpsListen: ListenAddress
+        /// See `EdgeTLS.edge`.
+        package var tunnelTLS: NIOSSLContext
+        /// See `VisitorTLS.context`.
+        package var visitorTLS: NIOSSLContext
+        package var names: VisitorGate.Names
+        package var limits = EdgeLimits()
+        package var link = LinkConfiguration()
+
+        package init(
+            tunnelListen: ListenAddress, httpsListen: ListenAddress, tunnelTLS: NIOSSLContext,
+            visitorTLS: NIOSSLContext, names: VisitorGate.Names
+        ) {
+            self.tunnelListen = tunnelListen
+            self.httpsListen = httpsListen
+            self.tunnelTLS = tunnelTLS
+            self.visitorTLS = visitorTLS
+            self.names = names
+        }
+    }
+
+    /// Where the edge listens, as bound: `ip:port`.
+    package struct Listening: Sendable, Equatable, Codable {
+        package let tunnel: String
+        package let https: String
+    }
+
+    private let configuration: Configuration
+    private let store: any ClusterStore
+    private let account: AccountAPI?
+    private let group: any EventLoopGroup
+    private let logger: Logger
+    private let stops: AsyncStream<Void>
+    private let stop: AsyncStream<Void>.Continuation
+
+    /// - Parameter account: answers the account API.
+    package init(
+        configuration: Configuration, store: any ClusterStore, account: AccountAPI?, group: any EventLoopGroup,
+        logger: Logger
+    ) {
+        self.configuration = configuration
+        self.store = store
+        self.account = account
+        self.group = group
+        self.logger = logger
+        (stops, stop) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(1))
+    }
+
+    /// Asks `run()` to end: no new visitors, the running requests may finish within the limit, then the links close.
+    package nonisolated func drain() {
+        stop.finish()
+    }
+
+    /// Serves until drained or cancelled.
+    ///
+    /// - Parameter listening: called when both listeners are bound.
+    /// - Throws: `EdgeError` when a listener cannot be bound, and what `listening` throws.
+    package func run(listening: @Sendable (Listening) async throws -> Void) async throws {
+        let limits = configuration.limits
+        let registry = TunnelRegistry(store: store, limits: limits, logger: logger)
+        let policies = PolicyCache(source: StorePolicySource(store: store), logger: logger)
+        let asides = Asides(limit: limits.asides)
+        let gate = VisitorGate(
+            names: configuration.names, limits: limits, routes: registry.routes, policies: policies,
+            refreshRoutes: { await registry.refresh() }, account: account, asides: asides, logger: logger)
+        let visitors = VisitorListener(tls: configuration.visitorTLS, limits: limits) { gate.arrived($0) }
+        let connectors = TunnelListener(
+            tls: configuration.tunnelTLS, configuration: configuration.link, limits: limits, registry: registry,
+            logger: logger)
+
+        await registry.forgetAll()
+        await registry.refresh()
+        try? await policies.refreshNow()
+        let tunnel = try await bind("tunnel", configuration.tunnelListen) { [group] address in
+            try await connectors.bind(to: address, group: group)
+        }
+        let https: any Channel
+        do {
+            https = try await bind("https", configuration.httpsListen) { [group] address in
+                try await visitors.bind(to: address, group: group)
+            }
+        } catch {
+            try? await tunnel.close()
+            throw error
+        }
+        let result = await withTaskGroup(of: Void.self) { tasks -> Result<Void, any Error> in
+            tasks.addTask { await registry.run() }
+            tasks.addTask { await policies.run() }
+            tasks.addTask { await asides.run() }
+            tasks.addTask { await connectors.run() }
+            let result = await announce(tunnel, https, listening)
+            if case .success = result { for await _ in stops {} }
+            try? await https.close()
+            visitors.channels.quiesce()
+            if case .success = result {
+                let limit = Duration.nanoseconds(limits.drain.nanoseconds)
+                await visitors.channels.waitUntilEmpty(for: limit)
+            }
+            visitors.channels.closeAll()
+            try? await tunnel.close()
+            tasks.cancelAll()
+            return result
+        }
+        await registry.forgetAll()
+        logger.info("Edge stopped")
+        try result.get()
+    }
+
+    private func announce(
+        _ tunnel: any Channel, _ https: any Channel, _ listening: @Sendable (Listening) async throws -> Void
+    ) async -> Result<Void, any Error> {
+        let addresses = Listening(
+            tunnel: tunnel.localAddress?.text ?? "", https: https.localAddress?.text ?? "")
+        do {
+            try await listening(addresses)
+        } catch {
+            return .failure(error)
+        }
+        logger.info(
+            "Edge listening", metadata: ["tunnel": "\(addresses.tunnel)", "https": "\(addresses.https)"])
+        return .success(())
+    }
+
+    private func bind(
+        _ name: String, _ address: ListenAddress, _ bind: @Sendable (SocketAddress) async throws -> any Channel
+    ) async throws -> any Channel {
+        do {
+            return try await bind(try address.socketAddress())
+        } catch let error as IOError where error.errnoCode == EADDRINUSE {
+            throw EdgeError(
+                .listen, "the edge cannot listen on \(address): the port is taken; stop the program that has it "
+                    + "(`ss -ltnp`), or give --\(name)-listen another one")
+        } catch let error as IOError where error.errnoCode == EACCES {
+            throw EdgeError(
+                .listen, "the edge may not listen on \(address): ports below 1024 need the capability "
+                    + "CAP_NET_BIND_SERVICE; give --\(name)-listen another one")
+        } catch {
+            throw EdgeError(
+                .listen, "the edge cannot listen on \(address); give --\(name)-listen an address of this machine",
+                cause: error)
+        }
+    }
+}
+
+/// The store as the policy cache reads it.
+private struct StorePolicySource: PolicySource {
+    let store: any ClusterStore
+
+    func version() async throws -> Int {
+        try await store.version()
+    }
+
+    func load() async throws -> PolicySnapshot {
+        try await store.policy()
+    }
+}

@@ -1,0 +1,54 @@
+import EdgeStore
+import FoundationEssentials
+package import NIOCore
+import Synchronization
+
+/// Which links serve which host: a value replaced whole by the registry, read by event loops without waiting.
+package final class RoutingTable: Sendable {
+    private struct Content: Sendable {
+        var routing = RoutingSnapshot(version: 0, tunnels: [:], routes: [:], cleanups: [])
+        var links: [UUID: [RoutedLink]] = [:]
+    }
+
+    private let content = Mutex(Content())
+    private let turns = Atomic<Int>(0)
+
+    package init() {}
+
+    /// What a look into the table gives.
+    package enum Answer: Sendable {
+        /// No route leads anywhere.
+        case unknownHost
+        /// The tunnel has no connector now.
+        case noConnector(tunnel: String)
+        /// Links to try, in this order.
+        case links([RoutedLink])
+    }
+
+    /// Who serves `host` (lower case, without port)?
+    package func look(up host: String, near eventLoop: any EventLoop) -> Answer {
+        let (tunnel, links) = content.withLock { content in
+            let tunnel = content.routing.tunnel(for: host)
+            return (tunnel, tunnel.flatMap { content.links[$0.id] } ?? [])
+        }
+        guard let tunnel else { return .unknownHost }
+        guard !links.isEmpty else { return .noConnector(tunnel: tunnel.name) }
+        let turn = turns.add(1, ordering: .relaxed).newValue & Int.max
+        return .links(RoutedLink.inOrder(links, near: eventLoop, turn: turn))
+    }
+
+    func replaceRouting(_ routing: RoutingSnapshot) {
+        content.withLock { $0.routing = routing }
+    }
+
+    func add(_ link: RoutedLink, for tunnelID: UUID) {
+        content.withLock { $0.links[tunnelID, default: []].append(link) }
+    }
+
+    func remove(_ id: UUID, for tunnelID: UUID) {
+        content.withLock { content in
+            let rest = content.links[tunnelID]?.filter { $0.id != id } ?? []
+            content.links[tunnelID] = rest.isEmpty ? nil : rest
+        }
+    }
+}

@@ -1,0 +1,175 @@
+package import Access
+import AccessPolicy
+import ByteStream
+import EdgeTransport
+import FoundationEssentials
+package import Logging
+import NIOCore
+import NIOHTTP1
+
+/// Decides what becomes of each visitor's request: the account API, a refusal, or a stream to a connector.
+///
+/// Called on event loops; decides from snapshots without waiting. Only a host that the snapshots do not let pass gets a
+/// second look, after both were read anew. Lives as long as the edge.
+package struct VisitorGate: Sendable {
+    /// The names the edge answers itself.
+    package struct Names: Sendable {
+        /// Host of the account API.
+        package var api: String
+        /// The zone the edge serves, which its certificate covers.
+        package var zone: String
+
+        package init(api: String, zone: String) {
+            self.api = api
+            self.zone = zone
+        }
+    }
+
+    let names: Names
+    let limits: EdgeLimits
+    let routes: RoutingTable
+    let policies: PolicyCache
+    let refreshRoutes: @Sendable () async -> Void
+    let account: AccountAPI?
+    let asides: Asides
+    let logger: Logger
+
+    /// - Parameters:
+    ///   - refreshRoutes: reads the store so that `routes` is current.
+    ///   - account: answers the account API; nil: there is none.
+    package init(
+        names: Names, limits: EdgeLimits, routes: RoutingTable, policies: PolicyCache,
+        refreshRoutes: @escaping @Sendable () async -> Void, account: AccountAPI?, asides: Asides, logger: Logger
+    ) {
+        self.names = names
+        self.limits = limits
+        self.routes = routes
+        self.policies = policies
+        self.refreshRoutes = refreshRoutes
+        self.account = account
+        self.asides = asides
+        self.logger = logger
+    }
+
+    /// A request head has come in. On its event loop.
+    package func arrived(_ exchange: VisitorExchange) {
+        let request = exchange.request
+        if request.isWebSocket, exchange.hasBody {
+            exchange.respond(with: .refused(.init(status: 400, reason: "an upgrade with a body")))
+            return
+        }
+        if let account, isAccountHost(request.host, exchange.connection) {
+            AccountCall.begin(exchange, api: account, asides: asides, limits: limits)
+            return
+        }
+        if let serverName = exchange.connection.serverName, serverName != request.host, isOwn(serverName) {
+            exchange.respond(with: .misdirected(request.host, serverName: serverName))
+            return
+        }
+        decide(exchange, isSecondLook: false)
+    }
+
+    private func isAccountHost(_ host: String, _ connection: VisitorConnection) -> Bool {
+        host == names.api || host == connection.local
+            || host == "localhost" && (connection.local == "127.0.0.1" || connection.local == "::1")
+    }
+
+    /// Whether a TLS name is one that this edge serves. Names outside the zone reach us by an override of the address
+    /// (`--connect-to`) and say nothing about the host that is meant.
+    private func isOwn(_ serverName: String) -> Bool {
+        serverName != "localhost" && (serverName == names.zone || serverName.hasSuffix("." + names.zone))
+    }
+
+    // MARK: Admission
+
+    private enum Verdict {
+        case pass([RoutedLink], serviceToken: String?)
+        /// Refused; whether a change that we have not seen yet could be the reason.
+        case refuse(EdgePage, mayBeStale: Bool)
+    }
+
+    private func decide(_ exchange: VisitorExchange, isSecondLook: Bool) {
+        switch verdict(exchange) {
+        case .pass(let links, let serviceToken):
+            if let serviceToken {
+                logger.debug(
+                    "Visitor admitted",
+                    metadata: metadata(exchange, ["serviceTokenID": "\(serviceToken)"]))
+            }
+            OriginRelay(exchange: exchange, links: links, limits: limits, logger: logger).start()
+        case .refuse(let page, let mayBeStale):
+            guard mayBeStale, !isSecondLook, lookAgain(exchange) else {
+                logger.info(
+                    "Visitor refused",
+                    metadata: metadata(exchange, ["status": "\(page.status)", "reason": "\(page.message)"]))
+                exchange.respond(with: page)
+                return
+            }
+        }
+    }
+
+    private func verdict(_ exchange: VisitorExchange) -> Verdict {
+        let request = exchange.request
+        let route = routes.look(up: request.host, near: exchange.eventLoop)
+        if case .unknownHost = route { return .refuse(.unknownHost(request.host), mayBeStale: true) }
+        let decision = policies.snapshot.decide(
+            host: request.host, clientID: request.headers.only("cf-access-client-id"),
+            clientSecret: request.headers.only("cf-access-client-secret"), now: Date())
+        let application: Application
+        let serviceToken: String?
+        switch decision {
+        case .forward(let admitted, let token):
+            application = admitted
+            serviceToken = token?.rawValue
+        case .closed: return .refuse(.closed(request.host), mayBeStale: true)
+        case .policyUnavailable: return .refuse(.policyUnknown(), mayBeStale: true)
+        case .serviceTokenMissing: return .refuse(.tokenMissing(request.host), mayBeStale: false)
+        case .serviceTokenWrong, .serviceTokenExpired, .serviceTokenNotAllowed:
+            return .refuse(.tokenWrong(request.host), mayBeStale: true)
+        }
+        if case .serviceToken = application.mode, request.isWebSocket, hasForeignOrigin(request) {
+            return .refuse(.foreignOrigin(request.host), mayBeStale: false)
+        }
+        switch route {
+        case .unknownHost: return .refuse(.unknownHost(request.host), mayBeStale: false)
+        case .noConnector(let tunnel): return .refuse(.noConnector(request.host, tunnel: tunnel), mayBeStale: false)
+        case .links(let links): return .pass(links, serviceToken: serviceToken)
+        }
+    }
+
+    /// Whether a page of another site opens this WebSocket (access-protocol section 3.13, 6).
+    private func hasForeignOrigin(_ request: VisitorRequest) -> Bool {
+        request.headers["origin"].contains { origin in
+            guard let authority = origin.split(separator: "/").last, origin.hasPrefix("https://") else { return true }
+            return VisitorRequest.hostName(String(authority)) != request.host
+        }
+    }
+
+    /// Reads policy and routes anew, then decides again. False when that cannot be done.
+    private func lookAgain(_ exchange: VisitorExchange) -> Bool {
+        asides.add { [self] in
+            _ = await withDeadline(.seconds(5)) {
+                try? await policies.refreshNow()
+                await refreshRoutes()
+            }
+            exchange.eventLoop.execute { decide(exchange, isSecondLook: true) }
+        }
+    }
+
+    private func metadata(_ exchange: VisitorExchange, _ more: Logger.Metadata) -> Logger.Metadata {
+        more.merging(
+            [
+                "host": "\(exchange.request.host)", "visitor": "\(exchange.connection.visitor)",
+                "ray": "\(exchange.ray)",
+            ]
+        ) { first, _ in first }
+    }
+}
+
+extension HTTPHeaders {
+    /// The value of a header that may be there once only; nil when it is absent or repeated.
+    fileprivate func only(_ name: String) -> String? {
+        let values = self[name]
+        return values.count == 1 ? values.first : nil
+    }
+}

@@ -1,0 +1,21 @@
+package import ArgumentParser
+import ServiceHost
+
+/// `version`: which release this is.
+package struct VersionCommand: ParsableCommand {
+    package static let configuration = CommandConfiguration(commandName: "version", abstract: "Print the version.")
+
+    @Flag(name: .shortAndLong, help: "Print the number alone.")
+    package var short = false
+
+    package init() {}
+
+    package func run() {
+        let build = BuildInfo.current
+        print(
+            short
+                ? build.version
+                : "cloudflared-edge version \(build.version) (built with \(build.compiler), \(build.architecture), "
+                    + "\(build.kind))")
+    }
+}

@@ -1,0 +1,59 @@
+import Foundation
+import TunnelConfig
+
+/// The sentences that every store says in the same words.
+extension StoreError {
+    static func noTunnel(_ id: UUID) -> StoreError {
+        StoreError(.notFound, "there is no tunnel \(id.lowercased); see `cloudflared tunnel list`")
+    }
+
+    static func nameTaken(by tunnel: TunnelRecord) -> StoreError {
+        StoreError(
+            .tunnelTaken,
+            "a tunnel named \"\(tunnel.name)\" exists already (\(tunnel.id.lowercased)); "
+                + "use it, delete it, or choose another name")
+    }
+
+    static func idTaken(by tunnel: TunnelRecord) -> StoreError {
+        StoreError(
+            .tunnelTaken,
+            "the tunnel \(tunnel.id.lowercased) is known already"
+                + (tunnel.deletedAt == nil ? " as \"\(tunnel.name)\"" : " and was deleted; make a new one"))
+    }
+
+    static func hasConnections(_ tunnel: TunnelRecord, count: Int) -> StoreError {
+        StoreError(
+            .inUse,
+            "the tunnel \"\(tunnel.name)\" has \(count) live connection\(count == 1 ? "" : "s"); "
+                + "stop its connectors first, or force the deletion")
+    }
+
+    static func hostnameTaken(_ hostname: String, by tunnel: TunnelRecord?, id: UUID) -> StoreError {
+        let owner = tunnel.map { "\"\($0.name)\" (\($0.id.lowercased))" } ?? id.lowercased
+        return StoreError(
+            .hostnameTaken,
+            "\(hostname) leads to another tunnel already, \(owner); remove that route, or overwrite it")
+    }
+
+    static func noRoute(_ hostname: String) -> StoreError {
+        StoreError(.notFound, "there is no route for \(hostname); see `cloudflared-edge route list`")
+    }
+
+    static func noApplication(_ hostname: String) -> StoreError {
+        StoreError(.notFound, "there is no application for \(hostname); see `cloudflared-edge access app list`")
+    }
+
+    static func noServiceToken(_ clientID: String) -> StoreError {
+        StoreError(
+            .notFound, "there is no service token \(clientID); make one with `cloudflared-edge access token create`")
+    }
+
+    static func serviceTokenTaken(_ clientID: String) -> StoreError {
+        StoreError(.inUse, "the service token \(clientID) exists already; remove it first")
+    }
+
+    static func serviceTokenUsed(_ clientID: String, by hostname: String) -> StoreError {
+        StoreError(
+            .inUse, "the application of \(hostname) still names the service token \(clientID); change that first")
+    }
+}

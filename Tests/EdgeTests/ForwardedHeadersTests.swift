@@ -1,0 +1,60 @@
+import NIOHTTP1
+import Testing
+
+@testable import Edge
+
+/// What becomes of headers on their way through.
+struct ForwardedHeadersTests {
+    private func forwarded(_ fields: [(String, String)]) throws -> HTTPHeaders {
+        let head = HTTPRequestHead(
+            version: .http1_1, method: .GET, uri: "/", headers: HTTPHeaders([("Host", "a.test")] + fields))
+        return ForwardedHeaders.request(try VisitorRequest(head), visitor: "192.0.2.1", ray: "0123456789abcdef")
+    }
+
+    @Test(arguments: [
+        "Cf-Access-Jwt-Assertion", "Cf-Access-Authenticated-User-Email", "Cf-Access-Token", "Cf-Access-Client-Secret",
+        "Cf-Access-Client-Id", "cf-cloudflared-proxy-connection-upgrade", "Cf-Cloudflared-Response-Meta", "cf-proxy-x",
+        "Connection", "Keep-Alive", "TE", "Upgrade", "Proxy-Authorization", "Transfer-Encoding-X".replacing("-X", with: ""),
+    ])
+    func `What only edge and connector may say, and what was meant for the edge, ends here`(name: String) throws {
+        let value = name == "Transfer-Encoding" ? "chunked" : "x"
+        #expect(try !forwarded([(name, value)]).contains(name: name))
+    }
+
+    @Test(arguments: ["Sec-WebSocket-Key", "Cf-Access-Jump-Destination", "Origin", "Authorization", "Cookie", "X-Anything"])
+    func `What the origin needs passes`(name: String) throws {
+        #expect(try forwarded([(name, "x")])[name] == ["x"])
+    }
+
+    @Test
+    func `The edge says who the visitor is, whatever the visitor says`() throws {
+        let headers = try forwarded([
+            ("CF-Connecting-IP", "9.9.9.9"), ("X-Forwarded-Proto", "http"), ("Cf-Ray", "forged"), ("True-Client-IP", "8.8.8.8"),
+            ("Connection", "cf-connecting-ip, x-forwarded-for"),
+        ])
+        #expect(headers["cf-connecting-ip"] == ["192.0.2.1"])
+        #expect(headers["x-forwarded-for"] == ["192.0.2.1"])
+        #expect(headers["x-forwarded-proto"] == ["https"])
+        #expect(headers["cf-ray"] == ["0123456789abcdef"])
+        #expect(!headers.contains(name: "true-client-ip"))
+    }
+
+    @Test
+    func `Names that Connection lists are for this hop only`() throws {
+        let headers = try forwarded([("Connection", "close, X-Hop"), ("X-Hop", "1"), ("X-Far", "2")])
+        #expect(!headers.contains(name: "x-hop"))
+        #expect(headers["x-far"] == ["2"])
+    }
+
+    @Test
+    func `Answers that would break the visitor's framing are not passed on`() {
+        #expect(ForwardedHeaders.response(["x": "a\r\nset-cookie: b"], ray: "r") == nil)
+        #expect(ForwardedHeaders.response(["x y": "a"], ray: "r") == nil)
+        #expect(ForwardedHeaders.response([("content-length", "1"), ("content-length", "2")], ray: "r") == nil)
+        #expect(ForwardedHeaders.response(["content-length": "1x"], ray: "r") == nil)
+        let headers = ForwardedHeaders.response(
+            [("Connection", "close"), ("Transfer-Encoding", "chunked"), ("Set-Cookie", "a"), ("Set-Cookie", "b"), ("cf-int-x", "1")],
+            ray: "r")
+        #expect(headers == [("Set-Cookie", "a"), ("Set-Cookie", "b"), ("cf-ray", "r")])
+    }
+}
