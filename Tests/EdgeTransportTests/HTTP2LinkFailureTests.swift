@@ -6,7 +6,9 @@ import TestKit
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct HTTP2LinkFailureTests {
-    private static func dial(_ origin: TestOrigin, _ configuration: LinkConfiguration = LinkConfiguration()) async throws {
+    private static func dial(_ origin: TestOrigin, _ configuration: LinkConfiguration = LinkConfiguration())
+        async throws
+    {
         try await dial(#require(origin.listener.localAddress), configuration)
     }
 
@@ -89,7 +91,8 @@ import Testing
     @Test func `a server that speaks TLS and not HTTP2 breaks the protocol`() async throws {
         let tls = try TestCertificates.shared.get().server()
         let origin = try await TestOrigin.start(tls: tls) { channel in
-            try channel.pipeline.syncOperations.addHandler(Greeter("SSH-2.0-OpenSSH_9.2p1 Debian-2 and some more text\r\n"))
+            try channel.pipeline.syncOperations.addHandler(
+                Greeter("SSH-2.0-OpenSSH_9.2p1 Debian-2 and some more text\r\n"))
         }
         await #expect { try await Self.dial(origin) } throws: { ($0 as? LinkError)?.code == .protocolViolation }
         await origin.stop()
@@ -100,7 +103,9 @@ import Testing
         var configuration = LinkConfiguration()
         configuration.dialTimeout = .milliseconds(100)
         configuration.startTimeout = .milliseconds(100)
-        await #expect { try await Self.dial(origin, configuration) } throws: { ($0 as? LinkError)?.code == .silentStart }
+        await #expect { try await Self.dial(origin, configuration) } throws: {
+            ($0 as? LinkError)?.code == .silentStart
+        }
         await origin.stop()
     }
 

@@ -17,7 +17,10 @@ import TunnelWire
         stream.respond(
             StreamResponse(
                 status: 200,
-                headers: ["X-Method": stream.request.method, "X-Path": stream.request.path, "X-Host": stream.request.authority]))
+                headers: [
+                    "X-Method": stream.request.method, "X-Path": stream.request.path,
+                    "X-Host": stream.request.authority,
+                ]))
         let echo = Echo(stream)
         stream.attach(echo)
         stream.read()
@@ -80,7 +83,9 @@ import TunnelWire
         let large = String(repeating: "v", count: 1000)
         let link = try await TestLink.make { stream in
             var headers = HTTPHeaders()
-            for (name, value) in stream.request.headers where name.hasPrefix("x-") { headers.add(name: name, value: value) }
+            for (name, value) in stream.request.headers where name.hasPrefix("x-") {
+                headers.add(name: name, value: value)
+            }
             stream.respond(StreamResponse(status: 200, headers: headers))
             stream.finish(trailers: nil)
         }
@@ -125,7 +130,8 @@ import TunnelWire
     @Test func `sixteen megabytes cross both ways at once, with trailers kept apart`() async throws {
         let link = try await TestLink.make(arrived: Self.echo)
         let body = ByteBuffer.pattern(16 << 20)
-        let answer = try await link.exchange(StreamRequest(kind: .http, method: "POST", authority: "site.test"), body: body)
+        let answer = try await link.exchange(
+            StreamRequest(kind: .http, method: "POST", authority: "site.test"), body: body)
         #expect(answer.body == body)
         #expect(answer.trailers == nil)
         await link.close()
