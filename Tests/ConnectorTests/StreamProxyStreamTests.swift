@@ -23,6 +23,8 @@ import TunnelWire
         #expect(response.headers["upgrade"] == ["websocket"])
         let body = ByteBuffer(repeating: 7, count: 8 << 20)
         visitor.send(body, end: true)
+        let end = try await visitor.closed()
+        #expect(end == nil, "\(bench.log.entries(.debug))")
         let echoed = try await visitor.body()
         #expect(echoed.readableBytes == body.readableBytes)
         #expect(echoed == body)
@@ -113,7 +115,8 @@ import TunnelWire
             if bytes.readableBytes == 0 {
                 channel.finish()
             } else if String(buffer: bytes).hasPrefix("GET") {
-                let text = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                let text =
+                    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                     + "Sec-WebSocket-Accept: abc\r\n\r\nhello"
                 channel.writeAndFlush(ByteBuffer(string: text), promise: nil)
             } else {
@@ -135,7 +138,9 @@ import TunnelWire
     }
 
     @Test func `an upgrade that the origin does not take is an ordinary answer`() async throws {
-        let origin = try await TestOrigin.http { _ in .response(.forbidden, ["Upgrade": "h2c"], body: ByteBuffer(string: "no")) }
+        let origin = try await TestOrigin.http { _ in
+            .response(.forbidden, ["Upgrade": "h2c"], body: ByteBuffer(string: "no"))
+        }
         let bench = try await ProxyBench.make(origin.service)
         let visitor = try await bench.link.open(
             StreamRequest(kind: .webSocket, authority: "app.test", headers: ["sec-websocket-key": "x"]))

@@ -125,7 +125,8 @@ import TunnelWire
     @Test func `an origin that breaks off resets the stream and is logged once`() async throws {
         let origin = try await TestOrigin.raw { bytes, channel in
             guard bytes.readableBytes > 0 else { return }
-            channel.writeAndFlush(ByteBuffer(string: "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), promise: nil)
+            channel.writeAndFlush(
+                ByteBuffer(string: "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), promise: nil)
             channel.close(promise: nil)
         }
         let bench = try await ProxyBench.make(origin.service)

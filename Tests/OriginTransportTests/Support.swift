@@ -55,7 +55,8 @@ struct TestClient: Sendable {
             do {
                 exchange = try origins.send(request, to: target, options: options, on: eventLoop, answered: answered)
             } catch {
-                answered(.failure(error))
+                head.fail(error)
+                upgraded.fail(error)
                 throw error
             }
             visitor.start(exchange, reading: reading)
@@ -92,7 +93,8 @@ extension HTTPRequest {
 
     static func upgrade() -> HTTPRequest {
         HTTPRequest(
-            method: "GET", path: "/ws", authority: "app.test", headers: ["sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ=="],
+            method: "GET", path: "/ws", authority: "app.test",
+            headers: ["sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ=="],
             hasBody: true, isUpgrade: true)
     }
 }
