@@ -108,7 +108,7 @@ let package = Package(
             ]),
         room(
             "AccessClient",
-            ["ByteStream", "TunnelConfig", "ServiceHost", nioCore, nioPosix, nioHTTP1, nioSSL, crypto, logging]),
+            ["ByteStream", "TunnelConfig", "ServiceHost", nioCore, nioPosix, nioHTTP1, nioSSL, logging]),
         room(
             "Edge",
             [
@@ -174,7 +174,7 @@ let package = Package(
             "AccessClientTests",
             [
                 "AccessClient", "ByteStream", "TunnelConfig", "ServiceHost", "TestKit", nioCore, nioPosix, nioHTTP1, nioSSL,
-                nioEmbedded, crypto, logging,
+                nioEmbedded, logging,
             ]),
         tests(
             "EdgeTests",

@@ -11,23 +11,25 @@ package struct DesktopEntry: Sendable {
     private let name: String
 
     /// - Parameters:
+    ///   - authorityFiles: the `--cacert` files.
     ///   - subcommand: rdp, tcp, ssh or smb.
     ///   - program: absolute path of cloudflared, see `currentProgram`.
     /// - Throws: `AccessError` (configuration) when a path cannot stand in such a file.
     package init(
-        hostname: AccessHostname, listen: ListenAddress, destination: JumpDestination? = nil, subcommand: String = "rdp",
-        program: String
+        hostname: AccessHostname, listen: ListenAddress, destination: JumpDestination? = nil,
+        authorityFiles: [String] = [], subcommand: String = "rdp", program: String
     ) throws {
-        guard program.hasPrefix("/"), !program.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F })
-        else {
+        guard program.hasPrefix("/"), !([program] + authorityFiles).contains(where: Self.hasControl) else {
             throw AccessError(
-                .configuration, "a desktop entry needs the absolute path of cloudflared, without control characters")
+                .configuration,
+                "a desktop entry needs the absolute path of cloudflared, and paths without control characters")
         }
         self.hostname = hostname
         // Without the scheme, as a person would type it; it is implied.
         let place = String(hostname.description.dropFirst("https://".count))
         var arguments = [program, "access", subcommand, "--hostname", place, "--url", listen.description]
         if let destination { arguments += ["--destination", destination.description] }
+        for file in authorityFiles { arguments += ["--cacert", file] }
         self.arguments = arguments
         name = "\(subcommand.uppercased()) \(hostname.host)"
     }
@@ -88,6 +90,10 @@ package struct DesktopEntry: Sendable {
             throw AccessError(.configuration, "cannot write the desktop entry \(path)", cause: error)
         }
         return path
+    }
+
+    private static func hasControl(_ path: String) -> Bool {
+        path.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7F }
     }
 
     /// The quoting of the Desktop Entry Specification: the `Exec` key's own, and around it that of every string value.

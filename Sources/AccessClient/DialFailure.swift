@@ -14,7 +14,8 @@ enum DialFailure {
         let causes = failure.connectionErrors.map(\.error)
         if causes.isEmpty {
             return AccessError(
-                .nameNotResolved, "no such host: \(failure.host) has no address; check the spelling and the name service")
+                .nameNotResolved,
+                "no such host: \(failure.host) has no address; check the spelling and the name service")
         }
         let numbers = causes.compactMap { ($0 as? IOError)?.errnoCode }
         if numbers.contains(ECONNREFUSED) {
@@ -22,7 +23,8 @@ enum DialFailure {
                 .unreachable, "\(target) refused the connection; check host and port, and that it is running")
         }
         if causes.contains(where: { $0 is ChannelError }) {
-            return AccessError(.timedOut, "\(target) did not accept a connection in time; check the network and firewalls")
+            return AccessError(
+                .timedOut, "\(target) did not accept a connection in time; check the network and firewalls")
         }
         return AccessError(.unreachable, "cannot connect to \(target); check the network", cause: causes.first)
     }
@@ -42,11 +44,11 @@ enum DialFailure {
             }
             return AccessError(.tls, "TLS with \(serverName) (\(target)) failed", cause: error)
         }
-        if let failure = error as? NIOSSLExtraError {
-            if failure == .failedToValidateHostname {
-                return AccessError(
-                    .untrusted, "the certificate of \(target) is not for \(serverName); check --hostname and --connect-to")
-            }
+        if error is ServerIdentity.Mismatch {
+            return AccessError(
+                .untrusted, "the certificate of \(target) is not for \(serverName); check --hostname and --connect-to")
+        }
+        if error is NIOSSLExtraError {
             return AccessError(.tls, "TLS with \(serverName) (\(target)) failed", cause: error)
         }
         if error is HTTPExchange.EndedEarly {
@@ -54,7 +56,8 @@ enum DialFailure {
                 .connectionLost, "\(target) closed the connection before it answered; check that this is the edge")
         }
         if error is HTTPParserError || error is ByteToMessageDecoderError {
-            return AccessError(.notWebSocket, "\(target) does not speak HTTP; check the port of --hostname", cause: error)
+            return AccessError(
+                .notWebSocket, "\(target) does not speak HTTP; check the port of --hostname", cause: error)
         }
         return AccessError(.connectionLost, "the connection to \(target) failed before it was open", cause: error)
     }

@@ -132,7 +132,8 @@ final class EdgeDial: @unchecked Sendable {
         case .accepted:
             attempt { try startTLS(channel) }
         case .refused(let head, _):
-            let remedy = head.status.code == 407 ? "put user:password@ into HTTPS_PROXY" : "check HTTPS_PROXY and NO_PROXY"
+            let remedy =
+                head.status.code == 407 ? "put user:password@ into HTTPS_PROXY" : "check HTTPS_PROXY and NO_PROXY"
             fail(
                 AccessError(
                     .proxy, "proxy \(proxyText) refused the way to \(targetText): \(head.status.code); \(remedy)"))
@@ -144,9 +145,7 @@ final class EdgeDial: @unchecked Sendable {
     private func startTLS(_ channel: any Channel) throws {
         guard !isOver else { return }
         stage = .tls
-        // An address has no place in SNI; it is checked against the certificate as an address.
-        let serverName = IPAddress(target.serverName) == nil ? target.serverName : nil
-        let handler = try NIOSSLClientHandler(context: tls, serverHostname: serverName)
+        let handler = try ServerIdentity.tlsHandler(tls, serverName: target.serverName)
         try channel.pipeline.syncOperations.addHandlers(handler, BareCloseHandler())
         try startUpgrade(channel)
     }
@@ -191,7 +190,7 @@ final class EdgeDial: @unchecked Sendable {
     }
 
     private func timeOut() {
-        let seconds = configuration.handshakeTimeout.nanoseconds / 1_000_000_000
+        let seconds = Double(configuration.handshakeTimeout.nanoseconds / 1_000_000) / 1000
         let step =
             switch stage {
             case .connecting: "\(proxy.map { "proxy \($0)" } ?? targetText) did not accept a connection"

@@ -82,25 +82,30 @@ package struct Forwarder: Sendable {
     }
 
     private func accept(_ listener: Listener, tls: NIOSSLContext) async throws {
+        var failure: (any Error)?
         try await listener.executeThenClose { accepted in
-            try await withThrowingTaskGroup(of: Void.self) { connections in
+            await withTaskGroup(of: Void.self) { connections in
                 var open = 0
-                for try await local in accepted {
-                    // At the limit the next one waits for an end, and those behind it in the kernel's queue.
-                    if open >= configuration.maximumConnections {
-                        try await connections.next()
-                        open -= 1
+                do {
+                    for try await local in accepted {
+                        // At the limit the next one waits for an end, and those behind it in the kernel's queue.
+                        if open >= configuration.maximumConnections {
+                            await connections.next()
+                            open -= 1
+                        }
+                        open += 1
+                        connections.addTask { await serve(local, tls: tls) }
                     }
-                    open += 1
-                    connections.addTask { await serve(local, tls: tls) }
+                } catch {
+                    if !Task.isCancelled { failure = error }
                 }
                 // Nobody shall wait in the queue of a listener that is leaving.
                 listener.channel.close(promise: nil)
-                guard Task.isCancelled else {
-                    throw AccessError(.listen, "the listener ended by itself; start the command again")
-                }
-                try await connections.waitForAll()
+                await connections.waitForAll()
             }
+        }
+        guard Task.isCancelled else {
+            throw AccessError(.listen, "the listener ended by itself; start the command again", cause: failure)
         }
     }
 
@@ -128,10 +133,12 @@ package struct Forwarder: Sendable {
 
     /// Opens the WebSocket for a local connection and carries both ways until both ended.
     func forward(_ local: ChannelPipe, tls: NIOSSLContext) async throws -> Splice.Summary {
-        let request = UpgradeRequest(configuration, key: (0..<16).map { _ in UInt8.random(in: 0...255) })
+        let request = UpgradeRequest(configuration, key: WebSocketHandshake.makeKey())
         logger.debug(
             "Websocket request",
-            metadata: ["url": "\(configuration.hostname)", "headers": "\(UpgradeRequest.redacted(request.head.headers))"])
+            metadata: [
+                "url": "\(configuration.hostname)", "headers": "\(UpgradeRequest.redacted(request.head.headers))",
+            ])
         let dial = try EdgeDial(configuration, request: request, tls: tls, eventLoop: local.eventLoop)
         let remote = try await dial.connected()
         return await ForwardedConnection(local: local, remote: remote, configuration: configuration).carry()

@@ -55,7 +55,9 @@ package struct ForwarderConfiguration: Sendable {
             let value = flag[flag.index(after: colon)...].trimmed
             guard !name.isEmpty, name.utf8.allSatisfy(\.isTokenByte) else {
                 throw AccessError(
-                    .usage, "--header needs `Name: value` with a name of letters, digits and dashes; one of the given has another")
+                    .usage,
+                    "--header needs `Name: value` with a name of letters, digits and dashes; one of the given has another"
+                )
             }
             guard value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 9 }) else {
                 throw AccessError(.usage, "the value of --header \(name) contains a line break or control character")
@@ -90,9 +92,9 @@ package struct ConnectTo: Sendable, Equatable {
         }
         guard (1...3).contains(parts.count), !parts.contains(where: \.isEmpty) else { throw invalid }
         guard parts.count > 1 else { return try checked(host: parts[0], port: 443, serverName: parts[0]) }
-        guard let port = Int(parts[1]), (1...65535).contains(port), parts[1].utf8.count <= 5 else { throw invalid }
+        guard let port = UInt16(parts[1]), port > 0, !parts[1].hasPrefix("+") else { throw invalid }
         let host = parts[parts.count == 3 ? 2 : 0]
-        return try checked(host: host, port: port, serverName: parts[0])
+        return try checked(host: host, port: Int(port), serverName: parts[0])
     }
 
     private static func checked(host: String, port: Int, serverName: String) throws -> ConnectTo {

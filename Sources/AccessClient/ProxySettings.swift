@@ -64,7 +64,7 @@ struct ProxySettings: Sendable {
             if exception == "*" { return true }
             if let block = IPPrefix(exception) { return address.map(block.contains) ?? false }
             var pattern = exception
-            if let own = IPAddress(pattern.filter { $0 != "[" && $0 != "]" }) { return own.unmapped == address }
+            if let own = IPAddress(pattern) { return own.unmapped == address }
             if let colon = pattern.lastIndex(of: ":"), let only = Int(pattern[pattern.index(after: colon)...]) {
                 guard only == port else { return false }
                 pattern = String(pattern[..<colon])
@@ -81,7 +81,8 @@ struct ProxySettings: Sendable {
         let components = URLComponents(string: text.contains("://") ? text : "http://" + text)
         guard let components, let host = components.host?.filter({ $0 != "[" && $0 != "]" }), !host.isEmpty else {
             throw AccessError(
-                .configuration, "HTTPS_PROXY is not a proxy URL; write http://[user:password@]host:port or socks5://host:port")
+                .configuration,
+                "HTTPS_PROXY is not a proxy URL; write http://[user:password@]host:port or socks5://host:port")
         }
         let kind: ProxyServer.Kind
         switch components.scheme?.lowercased() {

@@ -33,21 +33,27 @@ enum UpgradeAnswer {
         switch head.status.code {
         case 101:
             return AccessError(
-                .notWebSocket, "\(host) answered 101 without a valid WebSocket handshake; a proxy on the way may break it")
+                .notWebSocket,
+                "\(host) answered 101 without a valid WebSocket handshake; a proxy on the way may break it")
         case 401, 403:
             return AccessError(.denied, status + text + "; " + deniedRemedy(usesServiceToken))
         case 404, 421, 530:
             return AccessError(
                 .unavailable,
-                status + text + "; no tunnel serves this hostname now: check the spelling, the route, and that the connector runs")
+                status + text
+                    + "; no tunnel serves this hostname now: check the spelling, the route, and that the connector runs"
+            )
         case 502, 503, 504:
             return AccessError(
                 .unavailable,
-                status + text + "; connector or origin are down: check `cloudflared tunnel info` and the service behind it")
+                status + text
+                    + "; connector or origin are down: check `cloudflared tunnel info` and the service behind it")
         case 200..<300:
             return AccessError(
                 .notWebSocket,
-                status + "; it serves web pages, not a TCP service: its ingress needs a service such as rdp://, ssh:// or tcp://")
+                status
+                    + "; it serves web pages, not a TCP service: its ingress needs a service such as rdp://, ssh:// or tcp://"
+            )
         case 300..<400:
             return AccessError(
                 .notWebSocket, status + "; it redirects elsewhere: give the final hostname")

@@ -1,5 +1,4 @@
-import Crypto
-import Foundation
+import ByteStream
 import NIOHTTP1
 import ServiceHost
 import TunnelConfig
@@ -11,16 +10,15 @@ struct UpgradeRequest: Sendable {
     /// What `Sec-WebSocket-Accept` has to be.
     let expectedAccept: String
 
-    /// - Parameter key: 16 random bytes.
-    init(_ configuration: ForwarderConfiguration, key: [UInt8]) {
-        let encodedKey = Data(key).base64EncodedString()
+    /// - Parameter key: see `WebSocketHandshake.makeKey`.
+    init(_ configuration: ForwarderConfiguration, key: String) {
         var own: HTTPHeaders = [
             "Host": configuration.hostname.authorityText,
             "User-Agent": Version.userAgent,
             "Connection": "Upgrade",
             "Upgrade": "websocket",
             "Sec-WebSocket-Version": "13",
-            "Sec-WebSocket-Key": encodedKey,
+            "Sec-WebSocket-Key": key,
         ]
         if let id = configuration.serviceTokenID { own.add(name: "Cf-Access-Client-Id", value: id) }
         if let secret = configuration.serviceTokenSecret {
@@ -34,13 +32,7 @@ struct UpgradeRequest: Sendable {
         own.add(contentsOf: extra)
         head = HTTPRequestHead(
             version: .http1_1, method: .GET, uri: Self.escaped(configuration.hostname.target), headers: own)
-        expectedAccept = Self.accept(for: encodedKey)
-    }
-
-    /// The answer to a `Sec-WebSocket-Key` (RFC 6455 section 4.2.2).
-    static func accept(for key: String) -> String {
-        let digest = Insecure.SHA1.hash(data: Data((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8))
-        return Data(digest).base64EncodedString()
+        expectedAccept = WebSocketHandshake.accept(forKey: key)
     }
 
     /// The headers for a log: what may hold a secret is masked.
@@ -66,6 +58,7 @@ struct UpgradeRequest: Sendable {
     private static func escaped(_ target: String) -> String {
         target.utf8.allSatisfy { $0 < 0x80 }
             ? target
-            : target.utf8.map { $0 < 0x80 ? String(UnicodeScalar($0)) : "%" + String($0, radix: 16, uppercase: true) }.joined()
+            : target.utf8.map { $0 < 0x80 ? String(UnicodeScalar($0)) : "%" + String($0, radix: 16, uppercase: true) }
+                .joined()
     }
 }

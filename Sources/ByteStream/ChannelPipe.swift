@@ -101,6 +101,12 @@ package final class ChannelPipe: ChannelInboundHandler, BytePipe, @unchecked Sen
         inbox.closed(PipeError.closedByPeer)
     }
 
+    package func channelActive(context: ChannelHandlerContext) {
+        // A read asked for before the channel was active is lost.
+        if inbox.readCompleted() { context.read() }
+        context.fireChannelActive()
+    }
+
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         inbox.received(unwrapInboundIn(data))
     }

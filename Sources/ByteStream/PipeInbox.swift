@@ -91,11 +91,12 @@ package final class PipeInbox {
     }
 
     /// Both directions are over. With an error, what was held is dropped and the sink told at once; a clean close waits
-    /// until everything was delivered, and an error in the meantime supersedes it.
+    /// until everything was delivered, unless this side gives it up (`PipeError.aborted`). Another error after a clean close
+    /// is the transport's clearing up and loses nothing that came before.
     package func closed(_ error: (any Error)?) {
         switch close {
         case .open: break
-        case .pending(nil) where error != nil: break
+        case .pending(nil) where error as? PipeError == .aborted: break
         case .pending, .delivered: return
         }
         if let error {

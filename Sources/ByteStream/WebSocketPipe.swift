@@ -81,8 +81,8 @@ package final class WebSocketPipe: BytePipe, BytePipeSink {
     package func finish(code: UInt16) {
         sendClose(code)
         if closeReceived || innerEnded { inner.finish(trailers: nil) }
-        // The peer's close frame is noticed only while reading.
-        if !closeReceived { readInner() }
+        // The peer's close frame, and the end of the carrying stream behind it, are noticed only while reading.
+        readInner()
     }
 
     package func abort() {

@@ -52,6 +52,26 @@ import Testing
         #expect(told.events.count == 1)
     }
 
+    @Test func `what is held after a clean close outlives the transport's clearing up, but not an abort`() {
+        let inbox = PipeInbox()
+        let sink = Recorder()
+        inbox.attach(sink)
+        inbox.received(ByteBuffer(string: "x"))
+        inbox.closed(nil)
+        inbox.closed(PipeError.closedByPeer)
+        #expect(sink.events == [])
+        _ = inbox.read()
+        #expect(sink.events == ["received 1", "finished", "closed cleanly"])
+
+        let given = PipeInbox()
+        let told = Recorder()
+        given.attach(told)
+        given.received(ByteBuffer(string: "x"))
+        given.closed(nil)
+        given.closed(PipeError.aborted)
+        #expect(told.events == ["closed \(PipeError.aborted)"])
+    }
+
     @Test func `an end before the sink came is told when it comes`() {
         let inbox = PipeInbox()
         inbox.finished()

@@ -1,7 +1,7 @@
 import ByteStream
 import NIOCore
-import NIOHTTP1
 import NIOPosix
+import TestKit
 import Testing
 
 /// Real loopback sockets. Of each pair one end is the test's peer, the other the pipe that a program would hold.
@@ -47,8 +47,8 @@ import Testing
         let up = patternBytes(16 << 20, seed: 1)
         let down = patternBytes(16 << 20, seed: 2)
         let ended = splice(left, right)
-        let atA = Peer.start(a, sending: up)
-        let atB = Peer.start(b, sending: down)
+        let atA = SocketPeer.start(a, sending: up)
+        let atB = SocketPeer.start(b, sending: down)
         #expect(try await atA.get() == down)
         #expect(try await atB.get() == up)
         let summary = try await ended.get()
@@ -63,8 +63,8 @@ import Testing
         let (b, right) = try await pipes(on: loop)
         let answer = patternBytes(16 << 20, seed: 7)
         let ended = splice(left, right)
-        let atA = Peer.start(a, sending: ByteBuffer(string: "question"))
-        let atB = Peer.start(b, sending: answer, afterPeerEnded: true)
+        let atA = SocketPeer.start(a, sending: ByteBuffer(string: "question"))
+        let atB = SocketPeer.start(b, sending: answer, afterPeerEnded: true)
         #expect(try await atB.get() == ByteBuffer(string: "question"))
         #expect(try await atA.get() == answer)
         #expect(try await ended.get().error == nil)
@@ -75,8 +75,8 @@ import Testing
         let (a, left) = try await pipes(on: loop)
         let answer = patternBytes(16 << 20, seed: 9)
         // One write of more than a socket holds, and the end at once, when the peer has ended already.
-        let ours = Peer.start(left, sending: answer, afterPeerEnded: true, pieces: answer.readableBytes)
-        let atA = Peer.start(a, sending: ByteBuffer())
+        let ours = SocketPeer.start(left, sending: answer, afterPeerEnded: true, pieces: answer.readableBytes)
+        let atA = SocketPeer.start(a, sending: ByteBuffer())
         #expect(try await atA.get() == answer)
         #expect(try await ours.get().readableBytes == 0)
     }
@@ -85,8 +85,8 @@ import Testing
         let loop = group.next()
         let (a, left) = try await pipes(on: loop)
         let answer = patternBytes(16 << 20, seed: 10)
-        let ours = Peer.start(left, sending: answer, pieces: answer.readableBytes)
-        let atA = Peer.start(a, sending: ByteBuffer(string: "late"))
+        let ours = SocketPeer.start(left, sending: answer, pieces: answer.readableBytes)
+        let atA = SocketPeer.start(a, sending: ByteBuffer(string: "late"))
         #expect(try await atA.get() == answer)
         #expect(try await ours.get() == ByteBuffer(string: "late"))
     }
@@ -101,8 +101,8 @@ import Testing
         let down = patternBytes(16 << 20, seed: 4)
         let handover = LoopBridge.Handover(right)
         let ended = splice(left, right) { _ in LoopBridge(handover, to: near) }
-        let atA = Peer.start(a, sending: up)
-        let atB = Peer.start(b, sending: down)
+        let atA = SocketPeer.start(a, sending: up)
+        let atB = SocketPeer.start(b, sending: down)
         #expect(try await atA.get() == down)
         #expect(try await atB.get() == up)
         let summary = try await ended.get()
@@ -121,67 +121,11 @@ import Testing
         let down = patternBytes(16 << 20, seed: 6)
         let first = splice(left, clientEnd) { WebSocketPipe($0, role: .client) }
         let second = splice(right, serverEnd) { WebSocketPipe($0, role: .server) }
-        let atA = Peer.start(a, sending: up)
-        let atB = Peer.start(b, sending: down, afterPeerEnded: true)
+        let atA = SocketPeer.start(a, sending: up)
+        let atB = SocketPeer.start(b, sending: down, afterPeerEnded: true)
         #expect(try await atB.get() == up)
         #expect(try await atA.get() == down)
         #expect(try await first.get().error == nil)
         #expect(try await second.get().error == nil)
-    }
-}
-
-/// The far end of a socket: sends all it has as the socket takes it, ends its direction, and keeps what comes in.
-// Safety: used on the event loop of its pipe only.
-private final class Peer: BytePipeSink, @unchecked Sendable {
-    private let pipe: ChannelPipe
-    private var outgoing: ByteBuffer
-    private let pieces: Int
-    private var waiting: Bool
-    private var received = ByteBuffer()
-    private let ended: EventLoopPromise<ByteBuffer>
-
-    private init(_ pipe: ChannelPipe, sending: ByteBuffer, waiting: Bool, pieces: Int) {
-        self.pipe = pipe
-        self.pieces = pieces
-        self.waiting = waiting
-        outgoing = sending
-        ended = pipe.eventLoop.makePromise()
-    }
-
-    /// What came in, once both directions ended cleanly.
-    static func start(
-        _ pipe: ChannelPipe, sending bytes: ByteBuffer, afterPeerEnded waiting: Bool = false, pieces: Int = 60_000
-    ) -> EventLoopFuture<ByteBuffer> {
-        let peer = Peer(pipe, sending: bytes, waiting: waiting, pieces: pieces)
-        pipe.eventLoop.execute {
-            pipe.attach(peer)
-            pipe.read()
-            peer.send()
-        }
-        return peer.ended.futureResult
-    }
-
-    private func send() {
-        guard !waiting else { return }
-        while pipe.isWritable, let piece = outgoing.readSlice(length: min(pieces, outgoing.readableBytes)),
-            piece.readableBytes > 0
-        {
-            pipe.write(piece)
-            pipe.flush()
-        }
-        if outgoing.readableBytes == 0 { pipe.finish(trailers: nil) }
-    }
-
-    func pipeReceived(_ bytes: ByteBuffer) { received.writeImmutableBuffer(bytes) }
-    func pipeReadCompleted() { pipe.read() }
-    func pipeWritabilityChanged() { send() }
-
-    func pipeFinished(trailers: HTTPHeaders?) {
-        waiting = false
-        send()
-    }
-
-    func pipeClosed(_ error: (any Error)?) {
-        if let error { ended.fail(error) } else { ended.succeed(received) }
     }
 }

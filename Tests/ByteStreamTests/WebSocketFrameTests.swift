@@ -1,5 +1,6 @@
 import ByteStream
 import NIOCore
+import TestKit
 import Testing
 
 @Suite struct WebSocketFrameTests {

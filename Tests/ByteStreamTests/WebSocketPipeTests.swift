@@ -1,6 +1,7 @@
 import ByteStream
 import NIOCore
 import NIOEmbedded
+import TestKit
 import Testing
 
 @Suite struct WebSocketPipeTests {
@@ -98,6 +99,17 @@ import Testing
         pipe.finish(trailers: nil)
         #expect(try writtenEvents() == [.data(ByteBuffer(string: "rest")), .close(code: 1000)])
         #expect(inner.finishes == 1)
+    }
+
+    @Test func `what a peer still says after both closed does not hide its end`() {
+        let pipe = pipe()
+        pipe.read()
+        inner.deliver(server.close(code: 1000))
+        pipe.finish(trailers: nil)
+        inner.deliver(server.close(code: 1000))
+        inner.peerFinished()
+        inner.closed()
+        #expect(sink.events == ["finished", "closed cleanly"])
     }
 
     @Test func `a bare end of the carrying stream is a normal end`() {

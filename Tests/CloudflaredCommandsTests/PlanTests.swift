@@ -217,14 +217,14 @@ struct AccessPlanTests {
 
     @Test func `a desktop entry quotes what it starts`() throws {
         let plan = try plan(["--hostname=monday.example.com", "--url=localhost:2244", "--cacert=/a b/100%$x\"\\.pem"])
-        let entry = try DesktopEntry(plan, command: "rdp", executable: "/usr/bin/cloudflared")
-        #expect(entry.name == "cloudflared-monday.example.com")
+        let entry = try DesktopEntry(plan, command: "rdp", program: "/usr/bin/cloudflared")
+        #expect(entry.fileName == "cloudflared-monday.example.com.desktop")
         #expect(
             entry.text == """
                 [Desktop Entry]
                 Type=Application
                 Name=RDP monday.example.com
-                Exec=/usr/bin/cloudflared access rdp --hostname monday.example.com --url localhost:2244 --cacert \
+                Exec="/usr/bin/cloudflared" access rdp --hostname monday.example.com --url localhost:2244 --cacert \
                 "/a b/100%%\\\\$x\\\\"\\\\\\\\.pem"
                 Terminal=true
                 Categories=Network;RemoteAccess;
