@@ -122,7 +122,8 @@ extension StreamProxy {
                 return
             }
             metadata["error"] = "\(error)"
-            if let error = error as? OriginError, error.code == .closedEarly || error.code == .badResponse, hasAnswered {
+            if let error = error as? OriginError, error.code == .closedEarly || error.code == .badResponse, hasAnswered
+            {
                 proxy.metrics.requestErrors.increment()
                 proxy.logger.error("The origin broke off its response", metadata: metadata)
             } else {
@@ -132,7 +133,6 @@ extension StreamProxy {
         }
 
         // MARK: Logs
-
 
         /// One line for each stream that could not be served, with the official keys.
         private func log(_ error: OriginError) {

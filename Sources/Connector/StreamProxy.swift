@@ -100,7 +100,8 @@ package struct StreamProxy: Sendable {
             headers: headers, hasBody: stream.request.hasBody, isUpgrade: isUpgrade)
         var exchange: OriginExchange?
         do {
-            exchange = try origins.send(request, to: target, options: rule.originRequest, on: stream.eventLoop) { result in
+            exchange = try origins.send(request, to: target, options: rule.originRequest, on: stream.eventLoop) {
+                result in
                 switch result {
                 case .success(.response(let answer)):
                     visit.respond(StreamResponse(status: answer.status, headers: answer.headers))
@@ -130,7 +131,9 @@ package struct StreamProxy: Sendable {
 
     private func serveStream(_ visit: Visit, _ rule: IngressRule) {
         let stream = visit.stream
-        guard stream.request.kind == .webSocket else { return visit.fail(.notForBrowsers(rule.service, stream.request)) }
+        guard stream.request.kind == .webSocket else {
+            return visit.fail(.notForBrowsers(rule.service, stream.request))
+        }
         let options = rule.originRequest
         let dial =
             if let target = OriginTarget(rule.service) {
@@ -160,7 +163,9 @@ package struct StreamProxy: Sendable {
         let stream = visit.stream
         guard let list = settings.privateNetwork else {
             return visit.refuse(
-                OriginError(.unsupported, "private network routing is not in this version; use a hostname with tcp:// or bastion"))
+                OriginError(
+                    .unsupported,
+                    "private network routing is not in this version; use a hostname with tcp:// or bastion"))
         }
         // Names are not for this kind of stream (tunnel-protocol section 2.8).
         guard let address = try? JumpDestination.parse(stream.request.authority), IPAddress(address.host) != nil else {
@@ -189,7 +194,8 @@ package struct StreamProxy: Sendable {
                 then(pipe)
             case .failure(let error):
                 metrics.connectErrors.increment()
-                visit.fail(error as? OriginError ?? OriginError(.unreachable, "no connection to the origin", cause: error))
+                visit.fail(
+                    error as? OriginError ?? OriginError(.unreachable, "no connection to the origin", cause: error))
             }
         }
     }

@@ -39,7 +39,7 @@ package actor TunnelSession {
         self.logger = logger
         self.report = report
         ending = eventLoop.makePromise()
-        streams = StreamLedger(on: eventLoop)
+        streams = StreamLedger(on: eventLoop, connIndex: plan.index)
     }
 
     /// Dials, registers and serves until the link is over. Cancelling ends it at once; `drain` ends it gracefully.

@@ -111,17 +111,19 @@ package final class HTTP2Link: Sendable {
         arrived: @escaping @Sendable (LinkStream) -> Void
     ) throws -> HTTP2Link {
         let eventLoop = channel.eventLoop
+        let linkGuard = LinkGuard(configuration: configuration, on: eventLoop)
+        let limits = NIOLoopBound(linkGuard, eventLoop: eventLoop)
         let handler = NIOHTTP2Handler(
             mode: mode, eventLoop: eventLoop, connectionConfiguration: configuration.connection,
             streamConfiguration: configuration.stream
         ) { stream in
             stream.eventLoop.makeCompletedFuture {
                 try stream.syncOptions?.setOption(.autoRead, value: false)
-                let end = LinkStream(acceptingOn: stream.eventLoop, arrived: arrived)
+                let end = LinkStream(
+                    acceptingOn: stream.eventLoop, headLimit: { limits.value.peerHeadLimit }, arrived: arrived)
                 try stream.pipeline.syncOperations.addHandler(end)
             }
         }
-        let linkGuard = LinkGuard(configuration: configuration, on: eventLoop)
         try channel.pipeline.syncOperations.addHandlers(handler, linkGuard)
         return try HTTP2Link(channel: channel, handler: handler, linkGuard: linkGuard)
     }
@@ -148,6 +150,10 @@ package final class HTTP2Link: Sendable {
         let stream = LinkStream(opening: request, on: eventLoop, answered: answered)
         guard hasCapacity else {
             stream.couldNotOpen(LinkError(.noCapacity, "the connector takes no more streams on this link"))
+            return stream
+        }
+        guard StreamHeadCoding.fits(StreamHeadCoding.fields(of: request), linkGuard.value.peerHeadLimit) else {
+            stream.couldNotOpen(LinkError(.headTooLarge, "the request's headers are too large for the connector"))
             return stream
         }
         open.value += 1

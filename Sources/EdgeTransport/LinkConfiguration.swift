@@ -27,10 +27,14 @@ package struct LinkConfiguration: Sendable {
             // Response blobs exceed the usual 16 KiB easily (tunnel-protocol section 10).
             HTTP2Setting(parameter: .maxHeaderListSize, value: Self.headerListLimit),
             HTTP2Setting(parameter: .initialWindowSize, value: streamWindow),
+            // As the official connector: a head must fit in one frame for peers that do not split them, ours included.
+            HTTP2Setting(parameter: .maxFrameSize, value: 1 << 20),
         ]
         configuration.targetWindowSize = linkWindow
         // Writers that flush an empty chunk are clumsy, not hostile.
         configuration.maximumSequentialEmptyDataFrames = 100
+        // A header list of the permitted size comes in frames of 16 KiB; NIO's limit of five ends the link at 96 KiB.
+        configuration.maximumSequentialContinuationFrames = 2 * Self.headerListLimit / (16 << 10)
         return configuration
     }
 

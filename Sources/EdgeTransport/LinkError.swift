@@ -17,6 +17,8 @@ package struct LinkError: Error, Sendable, CustomStringConvertible {
         case closedByPeer
         /// The link has no room for another stream, or is going away.
         case noCapacity
+        /// The request's head exceeds what the connector takes; only that stream is concerned.
+        case headTooLarge
         /// The other side ended the stream with an error before it answered.
         case streamRefused
     }
@@ -42,7 +44,7 @@ package struct LinkError: Error, Sendable, CustomStringConvertible {
     package var recovery: Recovery {
         switch code {
         case .dialFailed, .handshakeFailed, .certificateRefused, .silentStart, .peerSilent: .retryElsewhere
-        case .protocolViolation, .closedByPeer, .noCapacity, .streamRefused: .retry
+        case .protocolViolation, .closedByPeer, .noCapacity, .headTooLarge, .streamRefused: .retry
         }
     }
 

@@ -16,6 +16,8 @@ final class LinkGuard: ChannelInboundHandler {
     let ended: EventLoopPromise<LinkError>
     /// Streams the peer lets us have open.
     private(set) var peerMaximumStreams = 100
+    /// What a head may be towards the peer.
+    private(set) var peerHeadLimit = HeadLimit()
     /// The peer announced that it takes no more streams.
     private(set) var peerGoingAway = false
 
@@ -57,8 +59,13 @@ final class LinkGuard: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data).payload {
         case .settings(.settings(let settings)):
-            for setting in settings where setting.parameter == .maxConcurrentStreams {
-                peerMaximumStreams = setting.value
+            for setting in settings {
+                switch setting.parameter {
+                case .maxConcurrentStreams: peerMaximumStreams = setting.value
+                case .maxFrameSize: peerHeadLimit.frame = setting.value
+                case .maxHeaderListSize: peerHeadLimit.list = setting.value
+                default: break
+                }
             }
             if !isReady { started(context) }
         case .goAway:
@@ -130,6 +137,14 @@ final class LinkGuard: ChannelInboundHandler {
         context.writeAndFlush(wrapOutboundOut(ping), promise: nil)
         armPing(context.eventLoop, in: configuration.pingTimeout)
     }
+}
+
+/// How large a head may be. Exceeding either bound would cost the whole link.
+struct HeadLimit {
+    /// Bytes of the largest frame. It bounds a head because swift-nio-http2 does not split one into CONTINUATION frames.
+    var frame = 16 << 10
+    /// Bytes of a header list as RFC 9113 section 6.5.2 counts them.
+    var list = Int.max
 }
 
 extension LinkError {

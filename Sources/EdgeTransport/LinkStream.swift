@@ -23,6 +23,7 @@ package final class LinkStream: ChannelInboundHandler, BytePipe, @unchecked Send
     private var head: HeadState
     /// Whether this end opened the stream, as the edge does.
     private let opened: Bool
+    private let headLimit: () -> HeadLimit
     private var outputFinished = false
     /// Our END_STREAM has left, so that a reset cannot overtake it any more.
     private var endSent = false
@@ -55,25 +56,33 @@ package final class LinkStream: ChannelInboundHandler, BytePipe, @unchecked Send
         self.request = request
         self.eventLoop = eventLoop
         opened = true
+        // Checked by the link before it opens the stream.
+        headLimit = { HeadLimit() }
         head = .awaitingResponse(answered)
         outputFinished = !request.hasBody
     }
 
     /// The connector's end.
-    init(acceptingOn eventLoop: any EventLoop, arrived: @escaping (LinkStream) -> Void) {
+    init(
+        acceptingOn eventLoop: any EventLoop, headLimit: @escaping () -> HeadLimit,
+        arrived: @escaping (LinkStream) -> Void
+    ) {
         request = StreamRequest(kind: .http, authority: "")
         self.eventLoop = eventLoop
         opened = false
+        self.headLimit = headLimit
         head = .awaitingRequest(arrived)
     }
 
     // MARK: Heads
 
-    /// Sends the response head. The body follows by `write` and `finish`. Connector's end, once.
+    /// Sends the response head. The body follows by `write` and `finish`. Connector's end, once. A head too large for the
+    /// edge becomes a refusal, and what is written after it is dropped.
     package func respond(_ response: StreamResponse) {
         guard case .unanswered = head else { return }
-        head = .done
         let fields = StreamHeadCoding.fields(of: response, for: request.kind)
+        guard StreamHeadCoding.fits(fields, headLimit()) else { return refuse() }
+        head = .done
         context?.writeAndFlush(wrapOutboundOut(.headers(.init(headers: fields))), promise: nil)
     }
 

@@ -83,6 +83,20 @@ enum StreamHeadCoding {
         return .success(StreamResponse(status: status, headers: headers, source: source))
     }
 
+    // MARK: Size
+
+    /// Whether a head may be sent to the peer.
+    static func fits(_ fields: HPACKHeaders, _ limit: HeadLimit) -> Bool {
+        let list = fields.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 32 }
+        guard list <= limit.list else { return false }
+        // Huffman codes have up to 30 bits; nearly every head is small enough not to need encoding twice.
+        guard list > limit.frame / 4 else { return true }
+        var encoder = HPACKEncoder(allocator: ByteBufferAllocator())
+        var encoded = ByteBuffer()
+        guard (try? encoder.encode(headers: fields, to: &encoded)) != nil else { return false }
+        return encoded.readableBytes <= limit.frame
+    }
+
     // MARK: Trailers
 
     static func trailers(_ trailers: HTTPHeaders) -> HPACKHeaders {

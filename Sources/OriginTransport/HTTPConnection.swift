@@ -79,7 +79,8 @@ final class HTTPConnection: ChannelInboundHandler, @unchecked Sendable {
             promise.fail(
                 OriginError(
                     .timedOut,
-                    "\(key.target.name) did not complete the TLS handshake within tlsTimeout; does it speak TLS there?"))
+                    "\(key.target.name) did not complete the TLS handshake within tlsTimeout; does it speak TLS there?")
+            )
             channel.close(promise: nil)
         }
         promise.futureResult.whenComplete { _ in timer.cancel() }
@@ -198,7 +199,9 @@ final class HTTPConnection: ChannelInboundHandler, @unchecked Sendable {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        exchange?.writabilityChanged()
+        // The encoder writes a chunk in three parts, and the channel may fill up between them: whoever reacts to that with
+        // a write of its own would write into the chunk. Nobody has to act on "full", so only "free" is told.
+        if context.channel.isWritable { exchange?.writabilityChanged() }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -220,7 +223,8 @@ final class HTTPConnection: ChannelInboundHandler, @unchecked Sendable {
     // MARK: Upgrade
 
     private func beginUpgrade(_ head: HTTPResponseHead, _ exchange: OriginExchange) {
-        guard exchange.isUpgrade, head.headers.contains(name: "upgrade"), head.headers.contains(name: "connection") else {
+        guard exchange.isUpgrade, head.headers.contains(name: "upgrade"), head.headers.contains(name: "connection")
+        else {
             lastError = OriginError(.badResponse, "\(key.target.name) switched protocols without being asked to")
             channel.close(promise: nil)
             return

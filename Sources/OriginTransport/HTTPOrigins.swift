@@ -53,7 +53,9 @@ package final class HTTPOrigins: Sendable {
         }
     }
 
-    private func dial(_ key: OriginPool.Key, _ pool: OriginPool, on eventLoop: any EventLoop, for exchange: OriginExchange) {
+    private func dial(
+        _ key: OriginPool.Key, _ pool: OriginPool, on eventLoop: any EventLoop, for exchange: OriginExchange
+    ) {
         let options = key.options
         let context: EventLoopFuture<NIOSSLContext?> =
             key.target.tls

@@ -44,7 +44,8 @@ package struct HTTPRequest: Sendable {
         guard method != "CONNECT", !method.isEmpty, method.utf8.allSatisfy(Self.isToken) else {
             throw OriginError(.requestInvalid, "the method of the request cannot be sent to an HTTP origin")
         }
-        guard path.utf8.first == UInt8(ascii: "/") || path == "*", path.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
+        guard path.utf8.first == UInt8(ascii: "/") || path == "*", path.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F })
+        else {
             throw OriginError(.requestInvalid, "the path of the request cannot be sent to an HTTP origin")
         }
         guard authority.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "/") }) else {

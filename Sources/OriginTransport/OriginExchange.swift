@@ -224,7 +224,11 @@ package final class OriginExchange: BytePipe {
     }
 
     package func abort() {
-        guard !isOver else { return }
+        guard !isOver else {
+            // The answer is here, but it may wait for a reader that has gone.
+            inbox.closed(PipeError.aborted)
+            return
+        }
         answered = nil
         fail(OriginError(.cancelled, "the request was given up"))
     }

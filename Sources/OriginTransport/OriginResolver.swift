@@ -24,7 +24,9 @@ enum OriginResolver {
             }
             if isLoopback(host) {
                 return eventLoop.makeCompletedFuture {
-                    try [SocketAddress(ipAddress: "::1", port: port), SocketAddress(ipAddress: "127.0.0.1", port: port)]
+                    try [
+                        SocketAddress(ipAddress: "::1", port: port), SocketAddress(ipAddress: "127.0.0.1", port: port),
+                    ]
                 }
             }
             return NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) {
@@ -49,7 +51,8 @@ enum OriginResolver {
         let code = getaddrinfo(host, String(port), &hints, &list)
         guard code == 0 else {
             let reason = gai_strerror(code).map { String(cString: $0) } ?? "error \(code)"
-            throw OriginError(.notFound, "the origin's name \(host) cannot be resolved (\(reason)); is it spelled right?")
+            throw OriginError(
+                .notFound, "the origin's name \(host) cannot be resolved (\(reason)); is it spelled right?")
         }
         defer { freeaddrinfo(list) }
         var found: [SocketAddress] = []

@@ -57,7 +57,8 @@ final class OriginTLS: Sendable {
                 configuration.additionalTrustRoots = [.certificates(certificates)]
             } catch {
                 throw OriginError(
-                    .handshakeFailed, "caPool \(caPool) cannot be read as PEM certificates; is the path right?", cause: error)
+                    .handshakeFailed, "caPool \(caPool) cannot be read as PEM certificates; is the path right?",
+                    cause: error)
             }
         }
         do {

@@ -17,7 +17,10 @@ import TunnelWire
         stream.respond(
             StreamResponse(
                 status: 200,
-                headers: ["X-Method": stream.request.method, "X-Path": stream.request.path, "X-Host": stream.request.authority]))
+                headers: [
+                    "X-Method": stream.request.method, "X-Path": stream.request.path,
+                    "X-Host": stream.request.authority,
+                ]))
         let echo = Echo(stream)
         stream.attach(echo)
         stream.read()
@@ -80,7 +83,9 @@ import TunnelWire
         let large = String(repeating: "v", count: 1000)
         let link = try await TestLink.make { stream in
             var headers = HTTPHeaders()
-            for (name, value) in stream.request.headers where name.hasPrefix("x-") { headers.add(name: name, value: value) }
+            for (name, value) in stream.request.headers where name.hasPrefix("x-") {
+                headers.add(name: name, value: value)
+            }
             stream.respond(StreamResponse(status: 200, headers: headers))
             stream.finish(trailers: nil)
         }
@@ -93,10 +98,40 @@ import TunnelWire
         await link.close()
     }
 
+    @Test func `a response head too large for the link is refused, and the link lives`() async throws {
+        let large = String(repeating: "v", count: 1000)
+        let link = try await TestLink.make { stream in
+            var headers = HTTPHeaders()
+            let count = stream.request.path == "/large" ? 900 : 1
+            for index in 0..<count { headers.add(name: "x-\(index)", value: large) }
+            stream.respond(StreamResponse(status: 200, headers: headers))
+            stream.finish(trailers: nil)
+        }
+        let answer = try await link.exchange(
+            StreamRequest(kind: .http, path: "/large", authority: "site.test", hasBody: false))
+        #expect(answer.response.status == 502)
+        #expect(answer.response.source == .connector)
+        let next = try await link.exchange(StreamRequest(kind: .http, authority: "site.test", hasBody: false))
+        #expect(next.response.status == 200)
+        await link.close()
+    }
+
+    @Test func `a request head too large for the link fails alone`() async throws {
+        let link = try await TestLink.make(arrived: Self.echo)
+        let headers: HTTPHeaders = ["x-large": String(repeating: "v", count: 1_100_000)]
+        let visitor = try await link.open(
+            StreamRequest(kind: .http, authority: "site.test", headers: headers, hasBody: false))
+        await #expect { try await visitor.response } throws: { ($0 as? LinkError)?.code == .headTooLarge }
+        let next = try await link.exchange(StreamRequest(kind: .http, authority: "site.test"))
+        #expect(next.response.status == 200)
+        await link.close()
+    }
+
     @Test func `sixteen megabytes cross both ways at once, with trailers kept apart`() async throws {
         let link = try await TestLink.make(arrived: Self.echo)
         let body = ByteBuffer.pattern(16 << 20)
-        let answer = try await link.exchange(StreamRequest(kind: .http, method: "POST", authority: "site.test"), body: body)
+        let answer = try await link.exchange(
+            StreamRequest(kind: .http, method: "POST", authority: "site.test"), body: body)
         #expect(answer.body == body)
         #expect(answer.trailers == nil)
         await link.close()
@@ -268,6 +303,9 @@ import TunnelWire
         await #expect { try await third.response } throws: { ($0 as? LinkError)?.code == .noCapacity }
         first.finish()
         _ = try await first.closed()
+        // The link counts a stream until its channel is gone, a moment after its pipe closed.
+        let edge = link.edge
+        while try await edge.eventLoop.submit({ edge.openStreams }).get() > 1 { await Task.yield() }
         let answer = try await link.exchange(StreamRequest(kind: .http, authority: "site.test"))
         #expect(answer.response.status == 200)
         await link.close()

@@ -69,7 +69,9 @@ import TunnelConfig
 
     @Test func `a Unix socket is an origin`() async throws {
         let path = socketPath()
-        let origin = try await TestOrigin.http(at: .unix(path)) { _ in .response(.ok, [:], body: ByteBuffer(string: "unix")) }
+        let origin = try await TestOrigin.http(at: .unix(path)) { _ in
+            .response(.ok, [:], body: ByteBuffer(string: "unix"))
+        }
         let answer = try await TestClient().send(.get(), to: OriginTarget(.unix(path: path), scheme: "http"))
         #expect(answer.body == ByteBuffer(string: "unix"))
         await origin.stop()
@@ -102,13 +104,17 @@ import TunnelConfig
     }
 
     @Test func `a socket path that does not exist is named`() async throws {
-        let error = await failure { _ = try await open(OriginTarget(.unix(path: "/nonexistent/app.sock"), scheme: "http")) }
+        let error = await failure {
+            _ = try await open(OriginTarget(.unix(path: "/nonexistent/app.sock"), scheme: "http"))
+        }
         #expect(error?.code == .refused)
         #expect(error?.message.contains("/nonexistent/app.sock does not exist") ?? false)
     }
 
     @Test func `a name that does not resolve is named`() async throws {
-        let error = await failure { _ = try await open(OriginTarget(.tcp(host: "no-such.invalid", port: 1), scheme: "tcp")) }
+        let error = await failure {
+            _ = try await open(OriginTarget(.tcp(host: "no-such.invalid", port: 1), scheme: "tcp"))
+        }
         #expect(error?.code == .notFound)
         #expect(error?.message.contains("no-such.invalid") ?? false)
     }
@@ -145,7 +151,8 @@ import TunnelConfig
 
     @Test func `an allowed destination is reached`() async throws {
         let origin = try await TestOrigin.echo()
-        for destination in ["127.0.0.1:\(origin.port)", "rdp://127.0.0.1:\(origin.port)/x", "localhost:\(origin.port)"] {
+        for destination in ["127.0.0.1:\(origin.port)", "rdp://127.0.0.1:\(origin.port)/x", "localhost:\(origin.port)"]
+        {
             let visitor = try await jump(destination, allow: ["localhost:\(origin.port)"])
             visitor.send(ByteBuffer(string: "x"), end: true)
             #expect(try await visitor.body() == ByteBuffer(string: "x"))
@@ -156,11 +163,15 @@ import TunnelConfig
     @Test(arguments: [
         (nil, OriginError.Code.destinationInvalid), ("", .destinationInvalid), ("no port", .destinationInvalid),
         ("user@h:1", .destinationInvalid), ("a:b:c", .destinationInvalid), ("h", .destinationInvalid),
-        ("10.0.0.9:3389", .destinationDenied), ("desk.test:22", .destinationDenied), ("127.0.0.1:3389", .destinationDenied),
+        ("10.0.0.9:3389", .destinationDenied), ("desk.test:22", .destinationDenied),
+        ("127.0.0.1:3389", .destinationDenied),
         ("[::ffff:127.0.0.1]:3389", .destinationDenied), ("169.254.169.254:80", .destinationDenied),
     ])
-    func `any other destination is refused without dialling`(destination: String?, code: OriginError.Code) async throws {
-        let error = await failure { _ = try await jump(destination, allow: ["desk.test:3389", "10.0.0.1:3389", "0.0.0.0/0:80"]) }
+    func `any other destination is refused without dialling`(destination: String?, code: OriginError.Code) async throws
+    {
+        let error = await failure {
+            _ = try await jump(destination, allow: ["desk.test:3389", "10.0.0.1:3389", "0.0.0.0/0:80"])
+        }
         #expect(error?.code == code)
         #expect(error.map { (400..<500).contains($0.status) } ?? false)
     }

@@ -23,7 +23,9 @@ import TunnelConfig
     @Test func `a certificate of caPool is trusted, and the connection is used again`() async throws {
         let origin = try await origin(.valid)
         for _ in 0..<2 {
-            #expect(try await client.send(.get(), to: origin.https, options: trusting()).body == ByteBuffer(string: "secret"))
+            #expect(
+                try await client.send(.get(), to: origin.https, options: trusting()).body
+                    == ByteBuffer(string: "secret"))
         }
         #expect(origin.connections == 1)
         await origin.stop()
@@ -89,7 +91,8 @@ import TunnelConfig
     @Test func `https to a port without TLS says so`() async throws {
         let origin = try await TestOrigin.raw { bytes, channel in
             guard bytes.readableBytes > 0 else { return }
-            channel.writeAndFlush(ByteBuffer(string: "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), promise: nil)
+            channel.writeAndFlush(
+                ByteBuffer(string: "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), promise: nil)
         }
         let error = await failure { _ = try await client.send(.get(), to: origin.https) }
         #expect(error?.code == .notTLS)

@@ -36,7 +36,7 @@ struct TestClient: Sendable {
         let (eventLoop, origins) = (eventLoop, origins)
         return try await eventLoop.submit {
             let visitor = TestVisitor(on: eventLoop)
-            let exchange = try origins.send(request, to: target, options: options, on: eventLoop) { result in
+            let answered: (Result<OriginExchange.Answer, OriginError>) -> Void = { result in
                 switch result {
                 case .success(.response(let answer)):
                     head.succeed(answer)
@@ -51,7 +51,20 @@ struct TestClient: Sendable {
                     upgraded.fail(error)
                 }
             }
+            let exchange: OriginExchange
+            do {
+                exchange = try origins.send(request, to: target, options: options, on: eventLoop, answered: answered)
+            } catch {
+                head.fail(error)
+                upgraded.fail(error)
+                throw error
+            }
             visitor.start(exchange, reading: reading)
+            visitor.closedFuture.whenComplete { _ in
+                // An aborted exchange answers nothing.
+                head.fail(PipeError.aborted)
+                upgraded.fail(PipeError.aborted)
+            }
             return Exchange(head: head.futureResult, visitor: visitor, upgraded: upgraded.futureResult)
         }.get()
     }
@@ -80,7 +93,8 @@ extension HTTPRequest {
 
     static func upgrade() -> HTTPRequest {
         HTTPRequest(
-            method: "GET", path: "/ws", authority: "app.test", headers: ["sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ=="],
+            method: "GET", path: "/ws", authority: "app.test",
+            headers: ["sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ=="],
             hasBody: true, isUpgrade: true)
     }
 }

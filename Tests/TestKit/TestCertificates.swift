@@ -35,7 +35,8 @@ package final class TestCertificates: Sendable {
             try "subjectAltName=\(names)\nextendedKeyUsage=serverAuth\n".write(
                 toFile: file, atomically: true, encoding: .utf8)
             try openssl(
-                "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=\(kind.rawValue)",
+                "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+                "/CN=\(kind.rawValue)",
                 "-keyout", path("\(kind.rawValue).key"), "-out", path("\(kind.rawValue).csr"))
             try openssl(
                 "x509", "-req", "-in", path("\(kind.rawValue).csr"), "-CA", authorityFile, "-CAkey", path("ca.key"),

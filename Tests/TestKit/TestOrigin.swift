@@ -75,7 +75,7 @@ package final class TestOrigin: Sendable {
     package static func echo(at place: Place = .loopback) async throws -> TestOrigin {
         try await raw(at: place) { bytes, channel in
             if bytes.readableBytes == 0 {
-                channel.close(mode: .output, promise: nil)
+                channel.finish()
             } else {
                 channel.writeAndFlush(bytes, promise: nil)
             }
@@ -136,6 +136,14 @@ package final class TestOrigin: Sendable {
         func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
             if case ChannelEvent.inputClosed = event { received(ByteBuffer(), context.channel) }
         }
+    }
+}
+
+extension Channel {
+    /// Ends our direction after everything written. NIO's own half-close drops what the socket has not taken yet when the
+    /// peer ended its direction before.
+    package func finish(_ last: ByteBuffer = ByteBuffer()) {
+        writeAndFlush(last).whenComplete { _ in self.close(mode: .output, promise: nil) }
     }
 }
 

@@ -21,6 +21,8 @@ package final class TestVisitor: BytePipeSink, @unchecked Sendable {
     private var received = ByteBuffer()
     private var outgoing = ByteBuffer()
     private var endsAfterOutgoing = false
+    private var endTrailers: HTTPHeaders?
+    private var pumping = false
     private var reading = true
     private var waiting: [(count: Int, promise: EventLoopPromise<Void>)] = []
 
@@ -29,6 +31,13 @@ package final class TestVisitor: BytePipeSink, @unchecked Sendable {
         responsePromise = eventLoop.makePromise()
         finishedPromise = eventLoop.makePromise()
         closedPromise = eventLoop.makePromise()
+    }
+
+    deinit {
+        // What no test waits for.
+        responsePromise.fail(PipeError.aborted)
+        finishedPromise.fail(PipeError.aborted)
+        closedPromise.succeed(PipeError.aborted)
     }
 
     /// Takes a pipe over; on the event loop.
@@ -78,6 +87,8 @@ package final class TestVisitor: BytePipeSink, @unchecked Sendable {
         try await closedPromise.futureResult.get()
     }
 
+    package var closedFuture: EventLoopFuture<(any Error)?> { closedPromise.futureResult }
+
     package func send(_ bytes: ByteBuffer, end: Bool = false) {
         eventLoop.execute {
             self.outgoing.writeImmutableBuffer(bytes)
@@ -87,7 +98,11 @@ package final class TestVisitor: BytePipeSink, @unchecked Sendable {
     }
 
     package func finish(trailers: HTTPHeaders? = nil) {
-        eventLoop.execute { self.pipe?.finish(trailers: trailers) }
+        eventLoop.execute {
+            self.endTrailers = trailers
+            self.endsAfterOutgoing = true
+            self.pump()
+        }
     }
 
     package func abort() {
@@ -108,14 +123,17 @@ package final class TestVisitor: BytePipeSink, @unchecked Sendable {
     }
 
     private func pump() {
-        guard let pipe else { return }
+        // A write may report in its midst that the pipe is full now; only the outermost call goes on.
+        guard let pipe, !pumping else { return }
+        pumping = true
+        defer { pumping = false }
         while pipe.isWritable, let chunk = outgoing.readSlice(length: min(64 << 10, outgoing.readableBytes)),
             chunk.readableBytes > 0
         {
             pipe.write(chunk)
             pipe.flush()
         }
-        if outgoing.readableBytes == 0, endsAfterOutgoing { pipe.finish(trailers: nil) }
+        if outgoing.readableBytes == 0, endsAfterOutgoing { pipe.finish(trailers: endTrailers) }
     }
 
     private func checkWaiting() {
