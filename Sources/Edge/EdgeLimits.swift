@@ -14,6 +14,8 @@ package struct EdgeLimits: Sendable {
     package var responseHead: TimeAmount = .seconds(100)
     /// Silence in both directions of a request or a WebSocket.
     package var streamIdle: TimeAmount = .hours(1)
+    /// Between two looks whether a visitor whose stream goes on is still admitted.
+    package var admissionCheck: TimeAmount = .seconds(15)
     /// How long we go on reading an upload that was answered early, so that the visitor sees the answer.
     package var linger: TimeAmount = .seconds(5)
     /// Visitor connections at once.

@@ -15,18 +15,25 @@ final class OriginRelay: @unchecked Sendable {
     private let links: [RoutedLink]
     private let limits: EdgeLimits
     private let logger: Logger
+    private let stillAdmitted: @Sendable () -> Bool
 
     private var pipe: (any BytePipe)?
     private var occupied: RoutedLink?
     private var timer: Scheduled<Void>?
     private var isGivenUp = false
 
-    /// - Parameter links: to try, in this order.
-    init(exchange: VisitorExchange, links: [RoutedLink], limits: EdgeLimits, logger: Logger) {
+    /// - Parameters:
+    ///   - links: to try, in this order.
+    ///   - stillAdmitted: whether the visitor would still be let in; asked again and again while the stream lives.
+    init(
+        exchange: VisitorExchange, links: [RoutedLink], limits: EdgeLimits, logger: Logger,
+        stillAdmitted: @escaping @Sendable () -> Bool
+    ) {
         self.exchange = exchange
         self.links = links
         self.limits = limits
         self.logger = logger
+        self.stillAdmitted = stillAdmitted
     }
 
     func start() {
@@ -123,7 +130,9 @@ final class OriginRelay: @unchecked Sendable {
             switch response.source {
             case .connector: giveUp(.originUnreachable(host))
             case .flowRateLimited: giveUp(.flowRateLimited(host))
-            case .origin: forward(response)
+            case .origin:
+                watchAdmission()
+                forward(response)
             }
         }
     }
@@ -174,6 +183,21 @@ final class OriginRelay: @unchecked Sendable {
         isGivenUp = true
         pipe?.abort()
         release()
+    }
+
+    /// Who lost the right to be here does not stay because the door was open once (access-protocol section 3.13, 13).
+    private func watchAdmission() {
+        timer = exchange.eventLoop.assumeIsolated().scheduleTask(in: limits.admissionCheck) { [self] in
+            guard occupied != nil || pipe == nil else { return }
+            guard stillAdmitted() else {
+                logger.info(
+                    "Session ended: access was withdrawn",
+                    metadata: ["host": "\(exchange.request.host)", "ray": "\(exchange.ray)"])
+                departed()
+                return
+            }
+            watchAdmission()
+        }
     }
 
     private func release() {

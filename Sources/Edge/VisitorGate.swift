@@ -18,10 +18,13 @@ package struct VisitorGate: Sendable {
         package var api: String
         /// The zone the edge serves, which its certificate covers.
         package var zone: String
+        /// Host of the Access team domain; no tunnel may speak for it.
+        package var team: String
 
-        package init(api: String, zone: String) {
+        package init(api: String, zone: String, team: String) {
             self.api = api
             self.zone = zone
+            self.team = team
         }
     }
 
@@ -62,6 +65,11 @@ package struct VisitorGate: Sendable {
             AccountCall.begin(exchange, api: account, asides: asides, limits: limits)
             return
         }
+        // These are the edge's own, whatever a wildcard route covers (access-protocol section 3.3, step 4).
+        guard request.host != names.team, !request.path.hasPrefix("/cdn-cgi/access/") else {
+            exchange.respond(with: .unknownHost(request.host))
+            return
+        }
         if let serverName = exchange.connection.serverName, serverName != request.host, isOwn(serverName) {
             exchange.respond(with: .misdirected(request.host, serverName: serverName))
             return
@@ -96,7 +104,13 @@ package struct VisitorGate: Sendable {
                     "Visitor admitted",
                     metadata: metadata(exchange, ["serviceTokenID": "\(serviceToken)"]))
             }
-            OriginRelay(exchange: exchange, links: links, limits: limits, logger: logger).start()
+            OriginRelay(exchange: exchange, links: links, limits: limits, logger: logger) { [policies] in
+                // A policy that cannot be read at the moment is no withdrawal; whoever comes anew is refused meanwhile.
+                switch Self.decide(exchange.request, by: policies.snapshot) {
+                case .forward, .policyUnavailable: true
+                default: false
+                }
+            }.start()
         case .refuse(let page, let mayBeStale):
             guard mayBeStale, !isSecondLook, lookAgain(exchange) else {
                 logger.info(
@@ -112,9 +126,7 @@ package struct VisitorGate: Sendable {
         let request = exchange.request
         let route = routes.look(up: request.host, near: exchange.eventLoop)
         if case .unknownHost = route { return .refuse(.unknownHost(request.host), mayBeStale: true) }
-        let decision = policies.snapshot.decide(
-            host: request.host, clientID: request.headers.only("cf-access-client-id"),
-            clientSecret: request.headers.only("cf-access-client-secret"), now: Date())
+        let decision = Self.decide(request, by: policies.snapshot)
         let application: Application
         let serviceToken: String?
         switch decision {
@@ -135,6 +147,12 @@ package struct VisitorGate: Sendable {
         case .noConnector(let tunnel): return .refuse(.noConnector(request.host, tunnel: tunnel), mayBeStale: false)
         case .links(let links): return .pass(links, serviceToken: serviceToken)
         }
+    }
+
+    private static func decide(_ request: VisitorRequest, by policy: PolicySnapshot) -> PolicyDecision {
+        policy.decide(
+            host: request.host, clientID: request.headers.only("cf-access-client-id"),
+            clientSecret: request.headers.only("cf-access-client-secret"), now: Date())
     }
 
     /// Whether a page of another site opens this WebSocket (access-protocol section 3.13, 6).

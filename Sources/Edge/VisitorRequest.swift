@@ -8,7 +8,8 @@ package struct VisitorRequest: Sendable {
     package let path: String
     /// Host name in lower case, without port and final dot; IPv6 without brackets. What everything is decided by.
     package let host: String
-    /// The host as the visitor wrote it, with its port.
+    /// The host with the port the visitor gave, if any: what is passed on. Not as it was written, since a connector that
+    /// tells spellings apart would choose another rule than the one that was guarded.
     package let authority: String
     /// All headers, as they came.
     package let headers: HTTPHeaders
@@ -37,9 +38,9 @@ package struct VisitorRequest: Sendable {
         guard hosts.count == 1, let given = hosts.first else {
             throw Self.bad("Host header: there must be exactly one")
         }
-        authority = given
         guard let name = Self.hostName(given) else { throw Self.bad("Host header") }
         host = name
+        authority = (name.contains(":") ? "[\(name)]" : name) + Self.port(of: given)
         path = try Self.path(head.uri, host: name)
         isWebSocket =
             head.version == .http1_1 && head.method == .GET
@@ -112,6 +113,13 @@ package struct VisitorRequest: Sendable {
         if name.hasSuffix(".") { name = name.dropLast() }
         guard !name.isEmpty, name.utf8.count <= 253, name.utf8.allSatisfy(HeaderSyntax.isHostByte) else { return nil }
         return name.lowercased()
+    }
+
+    /// The port of a checked Host header with its colon; empty when there is none.
+    private static func port(of authority: String) -> Substring {
+        guard let colon = authority.lastIndex(of: ":"), !authority[colon...].contains("]") else { return "" }
+        let port = authority[colon...]
+        return port.count > 1 ? port : ""
     }
 
     /// Nothing, or a colon and a port.

@@ -69,7 +69,8 @@ struct EdgeRun {
             visitorTLS: try VisitorTLS.context(
                 certificateFile: directory.visitorCertificate.certificatePath,
                 keyFile: directory.visitorCertificate.keyPath),
-            names: VisitorGate.Names(api: "api.\(settings.zone)", zone: settings.zone))
+            names: VisitorGate.Names(
+                api: "api.\(settings.zone)", zone: settings.zone, team: "\(settings.team).\(settings.zone)"))
         let server = EdgeServer(
             configuration: configuration, store: store, account: { await Self.answer($0, control) },
             group: MultiThreadedEventLoopGroup.singleton, logger: logger)
