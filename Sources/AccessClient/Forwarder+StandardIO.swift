@@ -15,9 +15,13 @@ extension Forwarder {
         let eventLoop = eventLoopGroup.next()
         let descriptors = try StandardDescriptors(input: input, output: output)
         defer { descriptors.restoreFlags() }
+        // A thread each: they block for as long as the stream lives.
+        let threads = NIOThreadPool(numberOfThreads: max(1, descriptors.pumps.count))
+        threads.start()
+        defer { threads.shutdownGracefully { _ in } }
         try await withThrowingTaskGroup(of: Void.self) { pumps in
             for pump in descriptors.pumps {
-                pumps.addTask { try await NIOThreadPool.singleton.runIfActive { pump.run() } }
+                pumps.addTask { try await threads.runIfActive { pump.run() } }
             }
             do {
                 let local = try await pipe(descriptors, on: eventLoop)
@@ -48,11 +52,11 @@ extension Forwarder {
 
     /// Silence after one side has ended is how many streams end; only a broken WebSocket is a failure.
     private static func check(_ summary: Splice.Summary) throws {
-        switch summary.error as? PipeError {
-        case .protocolViolation, .messageTooLarge, .peerNotResponding:
-            throw AccessError(.connectionLost, "the connection to the edge broke", cause: summary.error)
-        case .aborted, .idle, .closedByPeer, nil:
+        switch summary.error {
+        case nil, PipeError.aborted?, PipeError.idle?, PipeError.closedByPeer?:
             return
+        case let error?:
+            throw AccessError(.connectionLost, "the connection to the edge broke", cause: error)
         }
     }
 }

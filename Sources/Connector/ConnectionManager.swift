@@ -2,8 +2,8 @@ import EdgeTransport
 import Foundation
 import Logging
 import NIOCore
-import NIOPosix
 import NIOSSL
+import OriginTransport
 import TunnelConfig
 import TunnelWire
 
@@ -73,7 +73,7 @@ actor ConnectionManager {
                 let end = try await attempt(
                     index, previousAttempts: machine.previousAttempts, registration: registration)
                 if registration.isOpen { machine.registered() }
-                action = machine.sessionEnded(end, using: &random)
+                action = machine.sessionEnded(end, wasRegistered: registration.isOpen, using: &random)
             } catch let error as LinkError {
                 action = machine.dialFailed(error, using: &random)
             }
@@ -90,7 +90,12 @@ actor ConnectionManager {
             report(.disconnected(index: index))
             return false
         case .giveUp(let reason):
-            throw ConnectorError(.refusedByEdge, "the edge refuses this tunnel: \(reason)")
+            guard firstRegistered.isOpen else {
+                throw ConnectorError(.refusedByEdge, "the edge refuses this tunnel: \(reason)")
+            }
+            // Other connections serve. One edge's refusal must not end them; this slot alone waits, as long as any does.
+            let pause = ConnectionSlot.StateMachine.Action.wait(Backoff().cap, elsewhere: true, cause: reason)
+            return try await carryOut(pause, slot: index, wasRegistered: wasRegistered)
         case .wait(let duration, let elsewhere, let cause):
             guard !draining.isOpen else { return false }
             report(.reconnecting(index: index, cause: cause))
@@ -111,7 +116,7 @@ actor ConnectionManager {
         guard let edge = pool.address(forConnection: Int(index)) else {
             throw LinkError(.dialFailed, "there are no free edge addresses left to resolve to")
         }
-        let address = try await resolve(edge)
+        let address = try await resolve(edge, attempt: Int(previousAttempts))
         var logger = logger
         logger[metadataKey: "connIndex"] = "\(index)"
         logger[metadataKey: "event"] = "0"
@@ -159,14 +164,14 @@ actor ConnectionManager {
         }
     }
 
-    private func resolve(_ edge: String) async throws -> SocketAddress {
+    /// The addresses of the name take turns: the first one may be of a family that leads nowhere.
+    private func resolve(_ edge: String, attempt: Int) async throws -> SocketAddress {
         guard let target = HostAndPort(edge) else {
             throw ConnectorError(.badConfiguration, "\(edge) is no edge address; give --edge as host:port")
         }
         do {
-            return try await NIOThreadPool.singleton.runIfActive {
-                try SocketAddress.makeAddressResolvingHost(target.host, port: target.port)
-            }
+            let found = try await OriginResolver.addresses(host: target.host, port: target.port, on: group.next()).get()
+            return found[attempt % found.count]
         } catch {
             throw LinkError(.dialFailed, "the edge's name \(target.host) does not resolve", cause: error)
         }

@@ -39,12 +39,16 @@ enum ConnectionSlot {
             return .wait(backoff.attemptFailed(using: &random), elsewhere: elsewhere, cause: error.description)
         }
 
-        mutating func sessionEnded(_ end: SessionEnd, using random: inout some RandomNumberGenerator) -> Action {
+        /// - Parameter wasRegistered: whether this session had registered. An edge that lets us in and then does nothing is
+        ///   left for another; one that served us is the first to ask again.
+        mutating func sessionEnded(
+            _ end: SessionEnd, wasRegistered: Bool, using random: inout some RandomNumberGenerator
+        ) -> Action {
             switch end {
             case .drained:
                 return .finish
             case .lost(let cause):
-                return .wait(backoff.attemptFailed(using: &random), elsewhere: false, cause: cause)
+                return .wait(backoff.attemptFailed(using: &random), elsewhere: !wasRegistered, cause: cause)
             case .refused(let refusal):
                 refusalsInARow += 1
                 let isFinal = !refusal.retryable && !refusal.isDuplicate && !everRegistered

@@ -27,7 +27,13 @@ package struct StreamProxy: Sendable {
         /// The same for requests. A request without body has ended its direction at once, so a slow answer or an event
         /// stream must not be taken for a peer that went away.
         package var requestLimits = Splice.Limits(idle: .hours(1), idleHalfClosed: nil)
-        package var webSocketLimits = WebSocketPipe.Limits()
+        /// Dead links are noticed by the link's own PING and dead visitors by the edge, so a missing pong ends nothing: a
+        /// client that does not read for a while does not answer either. The pings keep what lies between awake.
+        package var webSocketLimits = {
+            var limits = WebSocketPipe.Limits()
+            limits.pingsUnanswered = .max
+            return limits
+        }()
 
         package init() {}
     }
@@ -106,7 +112,10 @@ package struct StreamProxy: Sendable {
                 case .success(.response(let answer)):
                     visit.respond(StreamResponse(status: answer.status, headers: answer.headers))
                     // A refused upgrade is an ordinary answer; until now there was nothing to carry.
-                    if isUpgrade, let exchange { visit.join(exchange, limits: settings.requestLimits) }
+                    if isUpgrade, let exchange {
+                        visit.join(exchange, limits: settings.requestLimits)
+                        stream.dismissInput()
+                    }
                 case .success(.upgraded(let answer, let pipe)):
                     visit.respond(StreamResponse(status: answer.status, headers: answer.headers))
                     visit.join(pipe, limits: settings.streamLimits)

@@ -94,7 +94,10 @@ package final class LinkStream: ChannelInboundHandler, BytePipe, @unchecked Send
         let fields = StreamHeadCoding.refusal(status: status, flowRateLimited: flowRateLimited)
         context.writeAndFlush(wrapOutboundOut(.headers(.init(headers: fields, endStream: true))), promise: nil)
         endSent = true
-        dismissInput()
+        // Nothing may go on behind a refusal, in either direction.
+        let inputOpen = !inbox.isFinished && !inbox.isClosed
+        closed(PipeError.aborted)
+        if inputOpen { context.writeAndFlush(wrapOutboundOut(.rstStream(.noError)), promise: nil) }
     }
 
     /// Whatever still comes in is not wanted: once our own direction has ended, a reset without error says so, as the

@@ -1,11 +1,17 @@
 import Glibc
-import NIOCore
+package import NIOCore
 import NIOPosix
 
 /// Finds the addresses of an origin, once per connection: whoever judges them judges the very ones that are dialled.
-enum OriginResolver {
+package enum OriginResolver {
     /// Addresses taken from one answer.
     private static let most = 64
+    /// Names get threads of their own: a name server that is silent holds up other names before anything else.
+    private static let threads = {
+        let pool = NIOThreadPool(numberOfThreads: 8)
+        pool.start()
+        return pool
+    }()
 
     /// - Returns: at least one address. Fails with `OriginError`.
     static func addresses(of target: OriginTarget, on eventLoop: any EventLoop) -> EventLoopFuture<[SocketAddress]> {
@@ -19,19 +25,26 @@ enum OriginResolver {
                 }
             }
         case .tcp(let host, let port):
-            if let address = try? SocketAddress(ipAddress: host, port: port) {
-                return eventLoop.makeSucceededFuture([address])
+            return addresses(host: host, port: port, on: eventLoop)
+        }
+    }
+
+    /// The same for a name and port; also used for the names of edges.
+    package static func addresses(host: String, port: Int, on eventLoop: any EventLoop) -> EventLoopFuture<
+        [SocketAddress]
+    > {
+        if let address = try? SocketAddress(ipAddress: host, port: port) {
+            return eventLoop.makeSucceededFuture([address])
+        }
+        if isLoopback(host) {
+            return eventLoop.makeCompletedFuture {
+                try [
+                    SocketAddress(ipAddress: "127.0.0.1", port: port), SocketAddress(ipAddress: "::1", port: port),
+                ]
             }
-            if isLoopback(host) {
-                return eventLoop.makeCompletedFuture {
-                    try [
-                        SocketAddress(ipAddress: "::1", port: port), SocketAddress(ipAddress: "127.0.0.1", port: port),
-                    ]
-                }
-            }
-            return NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) {
-                try lookUp(host, port: port)
-            }
+        }
+        return threads.runIfActive(eventLoop: eventLoop) {
+            try lookUp(host, port: port)
         }
     }
 

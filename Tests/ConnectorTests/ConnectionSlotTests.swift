@@ -12,13 +12,16 @@ struct ConnectionSlotTests {
         var random = SeededGenerator(seed: 3)
         var slot = ConnectionSlot.StateMachine()
         for _ in 0..<2 {
-            guard case .wait = slot.sessionEnded(refusal("Unauthorized: wrong secret"), using: &random) else {
+            guard
+                case .wait = slot.sessionEnded(
+                    refusal("Unauthorized: wrong secret"), wasRegistered: false, using: &random)
+            else {
                 Issue.record("gave up too early")
                 return
             }
         }
         #expect(
-            slot.sessionEnded(refusal("Unauthorized: wrong secret"), using: &random)
+            slot.sessionEnded(refusal("Unauthorized: wrong secret"), wasRegistered: false, using: &random)
                 == .giveUp(reason: "Unauthorized: wrong secret"))
     }
 
@@ -27,7 +30,7 @@ struct ConnectionSlotTests {
         var slot = ConnectionSlot.StateMachine()
         slot.registered()
         for _ in 0..<20 {
-            guard case .wait = slot.sessionEnded(refusal("Unauthorized"), using: &random) else {
+            guard case .wait = slot.sessionEnded(refusal("Unauthorized"), wasRegistered: false, using: &random) else {
                 Issue.record("gave up")
                 return
             }
@@ -37,25 +40,34 @@ struct ConnectionSlotTests {
     @Test func `a duplicate connection goes elsewhere`() {
         var random = SeededGenerator(seed: 3)
         var slot = ConnectionSlot.StateMachine()
-        guard case .wait(_, let elsewhere, _) = slot.sessionEnded(refusal("EDUPCONN"), using: &random) else {
+        guard
+            case .wait(_, let elsewhere, _) = slot.sessionEnded(
+                refusal("EDUPCONN"), wasRegistered: false, using: &random)
+        else {
             Issue.record("gave up")
             return
         }
         #expect(elsewhere)
     }
 
-    @Test func `a failed dial goes elsewhere, a lost link stays`() {
+    @Test func `a failed dial or an edge that does nothing is left, a lost link stays`() {
         var random = SeededGenerator(seed: 3)
         var slot = ConnectionSlot.StateMachine()
         guard case .wait(_, true, _) = slot.dialFailed(LinkError(.dialFailed, "refused"), using: &random) else {
             Issue.record("stayed")
             return
         }
-        guard case .wait(_, false, "gone") = slot.sessionEnded(.lost("gone"), using: &random) else {
+        guard case .wait(_, false, "gone") = slot.sessionEnded(.lost("gone"), wasRegistered: true, using: &random)
+        else {
             Issue.record("left")
             return
         }
-        #expect(slot.previousAttempts == 2)
+        guard case .wait(_, true, "mute") = slot.sessionEnded(.lost("mute"), wasRegistered: false, using: &random)
+        else {
+            Issue.record("stayed with an edge that does nothing")
+            return
+        }
+        #expect(slot.previousAttempts == 3)
         slot.registered()
         #expect(slot.previousAttempts == 0)
     }
@@ -63,6 +75,6 @@ struct ConnectionSlotTests {
     @Test func `a drained session ends the slot`() {
         var random = SeededGenerator(seed: 3)
         var slot = ConnectionSlot.StateMachine()
-        #expect(slot.sessionEnded(.drained, using: &random) == .finish)
+        #expect(slot.sessionEnded(.drained, wasRegistered: false, using: &random) == .finish)
     }
 }
