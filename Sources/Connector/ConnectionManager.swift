@@ -70,7 +70,8 @@ actor ConnectionManager {
             var action: ConnectionSlot.StateMachine.Action
             let registration = Gate()
             do {
-                let end = try await attempt(index, previousAttempts: machine.previousAttempts, registration: registration)
+                let end = try await attempt(
+                    index, previousAttempts: machine.previousAttempts, registration: registration)
                 if registration.isOpen { machine.registered() }
                 action = machine.sessionEnded(end, using: &random)
             } catch let error as LinkError {
@@ -93,10 +94,12 @@ actor ConnectionManager {
         case .wait(let duration, let elsewhere, let cause):
             guard !draining.isOpen else { return false }
             report(.reconnecting(index: index, cause: cause))
-            let message: Logger.Message = wasRegistered ? "Connection terminated" : "Unable to establish connection with Cloudflare edge"
+            let message: Logger.Message =
+                wasRegistered ? "Connection terminated" : "Unable to establish connection with Cloudflare edge"
             logger.warning(message, metadata: ["error": "\(cause)", "connIndex": "\(index)"])
             logger.info(
-                "Retrying connection in up to \(GoDuration.format(duration.rounded))", metadata: ["connIndex": "\(index)"])
+                "Retrying connection in up to \(GoDuration.format(duration.rounded))",
+                metadata: ["connIndex": "\(index)"])
             if elsewhere { _ = pool.addressFailed(forConnection: Int(index)) }
             let clock = clock
             await waitUnlessDraining { try? await clock.sleep(for: duration) }

@@ -24,7 +24,8 @@ struct SessionPlan: Sendable {
     func registration(localAddress: SocketAddress?) -> RegisterConnection {
         RegisterConnection(
             auth: TunnelAuth(
-                accountTag: credentials.accountTag, tunnelSecret: TunnelWire.TunnelSecret(credentials.tunnelSecret.bytes)),
+                accountTag: credentials.accountTag,
+                tunnelSecret: TunnelWire.TunnelSecret(credentials.tunnelSecret.bytes)),
             tunnelID: credentials.tunnelID,
             connectionIndex: index,
             options: ConnectionOptions(

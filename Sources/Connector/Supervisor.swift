@@ -51,7 +51,8 @@ package actor Supervisor {
     package func run() async throws {
         let tls: NIOSSLContext
         do {
-            tls = try EdgeTLS.connector(caFile: configuration.edgeCAFile, postQuantumOnly: configuration.postQuantumOnly)
+            tls = try EdgeTLS.connector(
+                caFile: configuration.edgeCAFile, postQuantumOnly: configuration.postQuantumOnly)
         } catch {
             let file = configuration.edgeCAFile ?? "the system's certificates"
             throw ConnectorError(.badConfiguration, "\(file) cannot be used to check the edge (--cacert)", cause: error)

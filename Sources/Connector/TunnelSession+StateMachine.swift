@@ -52,7 +52,8 @@ extension TunnelSession {
         mutating func registered(_ details: ConnectionDetails, pushesConfiguration: Bool) -> [Action] {
             guard state == .registering else { return [] }
             state = .serving
-            let push: [Action] = pushesConfiguration && !details.tunnelIsRemotelyManaged ? [.sendLocalConfiguration] : []
+            let push: [Action] =
+                pushesConfiguration && !details.tunnelIsRemotelyManaged ? [.sendLocalConfiguration] : []
             return [.cancelDeadline, .reportConnected(details)] + push
         }
 

@@ -118,7 +118,9 @@ package actor TunnelSession {
         case .unregistered:
             perform(machine.unregistered())
         case .configurationAnswered(let error):
-            if let error { logger.warning("Unable to send local configuration to the edge", metadata: ["error": "\(error)"]) }
+            if let error {
+                logger.warning("Unable to send local configuration to the edge", metadata: ["error": "\(error)"])
+            }
         case .failed(let reason):
             perform(machine.controlStreamFailed(reason))
         }

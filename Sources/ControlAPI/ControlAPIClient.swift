@@ -76,6 +76,13 @@ package struct ControlAPIClient: Sendable {
                 .configuration, "the account API's address \"\(text)\" is not a URL",
                 remedy: "give --api-url in the form https://api.example.com/client/v4")
         }
+        // The bearer token may not cross a network in the clear.
+        guard components.scheme == "https" || ["localhost", "127.0.0.1", "[::1]", "::1"].contains(host.lowercased())
+        else {
+            throw ControlAPIError(
+                .configuration, "the account API's address \"\(text)\" would show the account's token to the network",
+                remedy: "give --api-url with https://")
+        }
         return (text.hasSuffix("/") ? String(text.dropLast()) : text, host.lowercased())
     }
 

@@ -51,6 +51,11 @@ final class AccountCall: BytePipeSink, @unchecked Sendable {
             exchange.respond(with: .refused(.init(status: 400, reason: "the account API has no WebSockets")))
             return
         }
+        // Without a token nothing is gathered for a stranger; the API itself says what is missing.
+        guard exchange.request.headers.contains(name: "authorization") else {
+            call.answer()
+            return
+        }
         call.timer = exchange.eventLoop.assumeIsolated().scheduleTask(in: limits.accountAnswer) {
             exchange.respond(with: .accountTimeout())
         }
@@ -73,6 +78,10 @@ final class AccountCall: BytePipeSink, @unchecked Sendable {
 
     func pipeFinished(trailers: HTTPHeaders?) {
         timer?.cancel()
+        answer()
+    }
+
+    private func answer() {
         guard !isComplete, !exchange.isAnswered else { return }
         isComplete = true
         let request = AccountRequest(

@@ -110,11 +110,16 @@ actor ConnectorSession {
             case .unregisterRequested:
                 if let admission { await registry.unregistered(admission.link.id) }
                 reason = "the connector unregistered"
-                closeLink(after: limits.drain, because: "the connector did not leave in time")
+                closeLink(after: limits.connectorDrain, because: "the connector did not leave in time")
                 await perform(machine.unregisterAnswered())
             case .closed(let why, let failed):
                 if failed { reason = why }
                 isOver = true
+                // Nobody can unregister this link any more: route nothing to it, and do not wait for ever.
+                if let admission, failed {
+                    await registry.unregistered(admission.link.id)
+                    closeLink(after: limits.drain, because: why)
+                }
             }
         }
     }

@@ -29,8 +29,8 @@ package struct EdgeLimits: Sendable {
 
     // MARK: Account API
 
-    /// Bytes of a request body to the account API.
-    package var accountBodyBytes = 1 << 20
+    /// Bytes of a request body to the account API; the largest real one has a few hundred.
+    package var accountBodyBytes = 16 << 10
     /// Receiving the body, and separately answering it.
     package var accountAnswer: TimeAmount = .seconds(30)
     /// Account requests and policy refreshes that may wait or run at once.
@@ -49,8 +49,11 @@ package struct EdgeLimits: Sendable {
 
     // MARK: Life
 
-    /// How long running streams may go on after the connector or the edge was asked to stop.
+    /// How long running requests may go on after the edge was asked to stop.
     package var drain: TimeAmount = .seconds(30)
+    /// How long a connector's streams may go on after it said goodbye: the longest grace period it may be given, and a
+    /// little more. The connector closes the link when its own time is up.
+    package var connectorDrain: TimeAmount = .seconds(190)
     /// Between two looks at the store's version.
     package var storePoll: Duration = .milliseconds(250)
 

@@ -143,11 +143,13 @@ package actor EdgeServer {
             return try await bind(try address.socketAddress())
         } catch let error as IOError where error.errnoCode == EADDRINUSE {
             throw EdgeError(
-                .listen, "the edge cannot listen on \(address): the port is taken; stop the program that has it "
+                .listen,
+                "the edge cannot listen on \(address): the port is taken; stop the program that has it "
                     + "(`ss -ltnp`), or give --\(name)-listen another one")
         } catch let error as IOError where error.errnoCode == EACCES {
             throw EdgeError(
-                .listen, "the edge may not listen on \(address): ports below 1024 need the capability "
+                .listen,
+                "the edge may not listen on \(address): ports below 1024 need the capability "
                     + "CAP_NET_BIND_SERVICE; give --\(name)-listen another one")
         } catch {
             throw EdgeError(

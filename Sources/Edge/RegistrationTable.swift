@@ -79,11 +79,11 @@ struct RegistrationTable: Sendable {
     static let unknownTunnel = ConnectionError(
         cause: "Unauthorized: the edge knows no such tunnel; create it there (`cloudflared tunnel create NAME`, or "
             + "`cloudflared-edge tunnel import` for one from elsewhere), or use another token",
-        retryAfter: .seconds(5), shouldRetry: true)
+        retryAfter: .seconds(1), shouldRetry: false)
     static let wrongSecret = ConnectionError(
         cause: "Unauthorized: the tunnel's secret or account is wrong; get the token again "
             + "(`cloudflared tunnel token NAME`) or use the credentials file made for this tunnel",
-        retryAfter: .seconds(5), shouldRetry: true)
+        retryAfter: .seconds(1), shouldRetry: false)
 
     private static let noSecret = TunnelConfig.TunnelSecret([UInt8](repeating: 0, count: 32))
 }

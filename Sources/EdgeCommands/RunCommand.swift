@@ -18,7 +18,8 @@ package struct RunCommand: AsyncParsableCommand {
     @Option(name: .customLong("data-dir"), help: ArgumentHelp("The edge's data directory.", valueName: "D"))
     var dataDirectory: String
 
-    @Option(name: .customLong("tunnel-listen"), help: "Where connectors connect to, host:port; port 0 takes a free one.")
+    @Option(
+        name: .customLong("tunnel-listen"), help: "Where connectors connect to, host:port; port 0 takes a free one.")
     var tunnelListen: String?
 
     @Option(name: .customLong("https-listen"), help: "Where visitors, clients and the account API connect to.")
@@ -53,7 +54,10 @@ struct EdgeRun {
     var onListening: @Sendable (EdgeServer.Listening) async throws -> Void = { _ in }
 
     func run() async throws {
+        DescriptorLimit.raise()
         let settings = directory.settings
+        // Before anything is touched that belongs to an edge already running here.
+        let lock = try DataDirectoryLock(directory)
         let store = try await directory.openStore()
         let control = ControlServer(store: store, logger: logger)
         let configuration = EdgeServer.Configuration(
@@ -70,6 +74,8 @@ struct EdgeRun {
             configuration: configuration, store: store, account: { await Self.answer($0, control) },
             group: MultiThreadedEventLoopGroup.singleton, logger: logger)
         let file = ListeningFile(dataDirectory: directory.path)
+        // An edge that was killed leaves its file behind.
+        file.remove()
         let signals = await ProcessSignals()
         defer { file.remove() }
         try await withThrowingTaskGroup(of: Void.self) { tasks in
@@ -87,6 +93,7 @@ struct EdgeRun {
             tasks.cancelAll()
         }
         try store.close()
+        withExtendedLifetime(lock) {}
     }
 
     /// The account API sits behind the visitors' listener; this turns one form of a request into the other.

@@ -33,6 +33,7 @@ package struct CloudflaredProgram: Sendable {
     /// - Returns: the number to end the process with.
     package func run(_ words: [String]) async -> Int32 {
         let isOfficial = ExitCode.isOfficialTableAsked(in: environment)
+        DescriptorLimit.raise()
         do {
             return try await perform(words).number(isOfficial: isOfficial)
         } catch let failure {

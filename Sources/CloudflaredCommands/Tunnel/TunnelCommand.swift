@@ -1,5 +1,6 @@
 import ArgumentParser
 import ControlAPI
+import Foundation
 import Logging
 import ServiceHost
 import TunnelConfig
@@ -33,7 +34,9 @@ struct TunnelCommand: CloudflaredCommand {
     func run(in context: CommandContext) async throws {
         let intent = try intent(context)
         // Everything that can be wrong here is found before anything is made at the account API.
-        _ = try origin.routingTable(context.configuration, hostname: intent.hostname, context)
+        // The stand-in credentials go nowhere: only the flags are looked at.
+        let standIn = TunnelCredentials(accountTag: "", tunnelSecret: TunnelSecret([]), tunnelID: UUID())
+        _ = try TunnelStart.configuration(of: try plan(intent, credentials: standIn, context))
         let ensured = try await account.withClient(context) { client in
             try await ensure(intent, client, context)
         }
