@@ -114,25 +114,37 @@ extension StreamProxy {
         }
 
         private func ended(_ summary: Splice.Summary) {
-            var metadata = metadata([
-                "bytesUp": "\(summary.bytesLeftToRight)", "bytesDown": "\(summary.bytesRightToLeft)",
-            ])
+            // Built only for a level that is written.
+            func metadata() -> Logger.Metadata {
+                var counts: Logger.Metadata = [
+                    "bytesUp": "\(summary.bytesLeftToRight)", "bytesDown": "\(summary.bytesRightToLeft)",
+                ]
+                if let error = summary.error { counts["error"] = "\(error)" }
+                return self.metadata(counts)
+            }
             guard let error = summary.error else {
-                proxy.logger.debug("Stream ended", metadata: metadata)
+                proxy.logger.debug("Stream ended", metadata: metadata())
                 return
             }
-            metadata["error"] = "\(error)"
             if let error = error as? OriginError, error.code == .closedEarly || error.code == .badResponse, hasAnswered
             {
                 proxy.metrics.requestErrors.increment()
-                proxy.logger.error("The origin broke off its response", metadata: metadata)
+                proxy.logger.error("The origin broke off its response", metadata: metadata())
             } else {
                 // Mostly visitors who leave: nothing anybody has to do.
-                proxy.logger.debug("Stream ended abruptly", metadata: metadata)
+                proxy.logger.debug("Stream ended abruptly", metadata: metadata())
             }
         }
 
         // MARK: Logs
+
+        /// Who was let through to which destination (access-protocol section 3.13.7); a refusal is logged as a failure.
+        func logDestination(_ destination: String?) {
+            var more: Logger.Metadata = [:]
+            more["dest"] = destination.flatMap { try? JumpDestination.parse($0) }.map { "\($0)" }
+            more["user"] = stream.request.headers.first(name: "cf-access-authenticated-user-email").map { "\($0)" }
+            proxy.logger.info("Bastion connection opened", metadata: metadata(more))
+        }
 
         /// One line for each stream that could not be served, with the official keys.
         private func log(_ error: OriginError) {

@@ -144,15 +144,16 @@ package struct StreamProxy: Sendable {
             return visit.fail(.notForBrowsers(rule.service, stream.request))
         }
         let options = rule.originRequest
+        let destination = stream.request.headers.first(name: "cf-access-jump-destination")
         let dial =
             if let target = OriginTarget(rule.service) {
                 dialer.openPipe(to: target, options: options, on: stream.eventLoop)
             } else {
                 dialer.openPipe(
-                    toDestination: stream.request.headers.first(name: "cf-access-jump-destination"), options: options,
-                    on: stream.eventLoop)
+                    toDestination: destination, options: options, on: stream.eventLoop)
             }
         connect(visit, dial) { pipe in
+            if rule.service == .bastion { visit.logDestination(destination) }
             var headers = HTTPHeaders()
             if let key = stream.request.headers.first(name: "sec-websocket-key") {
                 headers = [

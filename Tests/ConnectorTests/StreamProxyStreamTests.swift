@@ -174,6 +174,8 @@ import TunnelWire
             #expect(answer.body.readableBytes > 0)
         }
         #expect(origin.connections == 1)
+        #expect(bench.log.entries(.info).map { $0.metadata["dest"] } == ["127.0.0.1:\(origin.port)"])
+        #expect(bench.log.entries(.error).count == 4)
         await bench.link.close()
         await origin.stop()
     }

@@ -302,14 +302,29 @@ import TunnelConfig
         await origin.stop()
     }
 
+    @Test func `an idle connection is closed after keepAliveTimeout`() async throws {
+        let gone = MultiThreadedEventLoopGroup.singleton.next().makePromise(of: Void.self)
+        let origin = try await TestOrigin.raw { bytes, channel in
+            guard bytes.readableBytes > 0 else { return gone.succeed() }
+            channel.writeAndFlush(ByteBuffer(string: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), promise: nil)
+        }
+        var options = OriginRequest()
+        options.keepAliveTimeout = .milliseconds(20)
+        #expect(try await client.send(.get(), to: origin.http, options: options).status == 200)
+        try await gone.futureResult.get()
+        #expect(try await client.send(.get(), to: origin.http, options: options).status == 200)
+        #expect(origin.connections == 2)
+        await origin.stop()
+    }
+
     /// Serves one request on each connection and hangs up on the second without an answer.
     private static func hangsUpOnSecond() async throws -> TestOrigin {
-        let seen = Mutex<[ObjectIdentifier: Int]>([:])
+        let seen = Mutex<[SocketAddress?: Int]>([:])
         return try await TestOrigin.raw { bytes, channel in
             guard bytes.readableBytes > 0 else { return }
             let count = seen.withLock { seen in
-                seen[ObjectIdentifier(channel), default: 0] += 1
-                return seen[ObjectIdentifier(channel), default: 0]
+                seen[channel.remoteAddress, default: 0] += 1
+                return seen[channel.remoteAddress, default: 0]
             }
             guard count == 1 else { return channel.close(promise: nil) }
             channel.writeAndFlush(ByteBuffer(string: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), promise: nil)
