@@ -12,7 +12,8 @@ struct EdgePage: Sendable, Equatable {
     var retryAfter: Int?
 
     static func refused(_ refusal: VisitorRequest.Refusal) -> EdgePage {
-        EdgePage(status: refusal.status, message: "The edge refused the request: \(refusal.reason).", remedy: "Correct it.")
+        EdgePage(
+            status: refusal.status, message: "The edge refused the request: \(refusal.reason).", remedy: "Correct it.")
     }
 
     static func closed(_ host: String) -> EdgePage {
@@ -70,7 +71,9 @@ struct EdgePage: Sendable, Equatable {
     static func originUnreachable(_ host: String) -> EdgePage {
         EdgePage(
             status: 502, message: "The connector of \(host) could not reach the origin.",
-            remedy: "Check that the service behind the connector runs; the connector's log names the address and the cause.")
+            remedy:
+                "Check that the service behind the connector runs; the connector's log names the address and the cause."
+        )
     }
 
     static func flowRateLimited(_ host: String) -> EdgePage {

@@ -38,6 +38,11 @@ package actor EdgeServer {
     package struct Listening: Sendable, Equatable, Codable {
         package let tunnel: String
         package let https: String
+
+        package init(tunnel: String, https: String) {
+            self.tunnel = tunnel
+            self.https = https
+        }
     }
 
     private let configuration: Configuration
@@ -143,11 +148,13 @@ package actor EdgeServer {
             return try await bind(try address.socketAddress())
         } catch let error as IOError where error.errnoCode == EADDRINUSE {
             throw EdgeError(
-                .listen, "the edge cannot listen on \(address): the port is taken; stop the program that has it "
+                .listen,
+                "the edge cannot listen on \(address): the port is taken; stop the program that has it "
                     + "(`ss -ltnp`), or give --\(name)-listen another one")
         } catch let error as IOError where error.errnoCode == EACCES {
             throw EdgeError(
-                .listen, "the edge may not listen on \(address): ports below 1024 need the capability "
+                .listen,
+                "the edge may not listen on \(address): ports below 1024 need the capability "
                     + "CAP_NET_BIND_SERVICE; give --\(name)-listen another one")
         } catch {
             throw EdgeError(

@@ -174,7 +174,8 @@ package actor TunnelRegistry {
         return ConnectionRecord(
             id: session.id, tunnelID: session.tunnelID, connectorID: session.connectorID, index: Int(session.index),
             location: Self.location, originIP: address, version: String(client.version.prefix(64)),
-            architecture: String(client.arch.prefix(64)), features: client.features.prefix(64).map { String($0.prefix(64)) },
+            architecture: String(client.arch.prefix(64)),
+            features: client.features.prefix(64).map { String($0.prefix(64)) },
             openedAt: Date(), edgeID: edgeID)
     }
 
@@ -182,7 +183,8 @@ package actor TunnelRegistry {
         do {
             try await store.connectionClosed(id)
         } catch {
-            logger.warning("Connection's end not recorded", metadata: ["connectionID": "\(id.text)", "error": "\(error)"])
+            logger.warning(
+                "Connection's end not recorded", metadata: ["connectionID": "\(id.text)", "error": "\(error)"])
         }
     }
 

@@ -34,7 +34,9 @@ package struct VisitorRequest: Sendable {
         try Self.checkFields(head.headers)
         try Self.checkFraming(head)
         let hosts = head.headers["host"]
-        guard hosts.count == 1, let given = hosts.first else { throw Self.bad("Host header: there must be exactly one") }
+        guard hosts.count == 1, let given = hosts.first else {
+            throw Self.bad("Host header: there must be exactly one")
+        }
         authority = given
         guard let name = Self.hostName(given) else { throw Self.bad("Host header") }
         host = name
@@ -44,7 +46,8 @@ package struct VisitorRequest: Sendable {
             && head.headers[canonicalForm: "connection"].contains { $0.lowercased() == "upgrade" }
             && head.headers[canonicalForm: "upgrade"].contains { $0.lowercased() == "websocket" }
         expectsContinue =
-            head.version == .http1_1 && head.headers[canonicalForm: "expect"].contains { $0.lowercased() == "100-continue" }
+            head.version != .http1_0
+            && head.headers[canonicalForm: "expect"].contains { $0.lowercased() == "100-continue" }
     }
 
     private static func bad(_ what: String) -> Refusal {
@@ -96,7 +99,8 @@ package struct VisitorRequest: Sendable {
             guard let end = name.firstIndex(of: "]") else { return nil }
             guard isPort(name[name.index(after: end)...]) else { return nil }
             name = name[name.index(after: name.startIndex)..<end]
-            guard !name.isEmpty, name.utf8.allSatisfy({ HeaderSyntax.isHexDigit($0) || $0 == 0x3A || $0 == 0x2E }) else {
+            guard !name.isEmpty, name.utf8.allSatisfy({ HeaderSyntax.isHexDigit($0) || $0 == 0x3A || $0 == 0x2E })
+            else {
                 return nil
             }
             return name.lowercased()

@@ -18,7 +18,8 @@ package struct RunCommand: AsyncParsableCommand {
     @Option(name: .customLong("data-dir"), help: ArgumentHelp("The edge's data directory.", valueName: "D"))
     var dataDirectory: String
 
-    @Option(name: .customLong("tunnel-listen"), help: "Where connectors connect to, host:port; port 0 takes a free one.")
+    @Option(
+        name: .customLong("tunnel-listen"), help: "Where connectors connect to, host:port; port 0 takes a free one.")
     var tunnelListen: String?
 
     @Option(name: .customLong("https-listen"), help: "Where visitors, clients and the account API connect to.")
