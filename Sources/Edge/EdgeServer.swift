@@ -38,6 +38,11 @@ package actor EdgeServer {
     package struct Listening: Sendable, Equatable, Codable {
         package let tunnel: String
         package let https: String
+
+        package init(tunnel: String, https: String) {
+            self.tunnel = tunnel
+            self.https = https
+        }
     }
 
     private let configuration: Configuration

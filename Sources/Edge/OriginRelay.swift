@@ -138,13 +138,9 @@ final class OriginRelay: @unchecked Sendable {
     }
 
     private func forward(_ response: StreamResponse) {
-        if exchange.request.isWebSocket {
-            guard let pipe else { return }
-            guard !response.isUpgrade else {
-                upgrade(response, pipe)
-                return
-            }
-            splice(exchange, pipe, halfClosedIdle: limits.streamIdle)
+        if exchange.request.isWebSocket, response.isUpgrade {
+            upgrade(response)
+            return
         }
         guard (200...599).contains(response.status),
             let headers = ForwardedHeaders.response(response.headers, ray: exchange.ray)
@@ -153,9 +149,14 @@ final class OriginRelay: @unchecked Sendable {
             return
         }
         exchange.respond(status: response.status, headers: headers)
+        guard exchange.request.isWebSocket, let pipe else { return }
+        // Only now, since the first bytes of the body may come at once.
+        splice(exchange, pipe, halfClosedIdle: limits.streamIdle)
+        exchange.declineUpgrade()
     }
 
-    private func upgrade(_ response: StreamResponse, _ stream: any BytePipe) {
+    private func upgrade(_ response: StreamResponse) {
+        guard let stream = pipe else { return }
         guard let headers = ForwardedHeaders.upgrade(response.headers, ray: exchange.ray) else {
             giveUp(.badAnswer(exchange.request.host))
             return

@@ -64,7 +64,6 @@ package final class VisitorExchange: BytePipe, @unchecked Sendable {
     /// Sends the head of the answer; the body follows by `write` and `finish`. Once.
     package func respond(status: Int, headers: HTTPHeaders) {
         guard case .awaited = answer, let handler else { return }
-        declineUpgrade()
         // Whoever is answered with success may go on uploading, and waits for leave to.
         if continueOwed, status < 400 { grantUpload() }
         var headers = headers
@@ -103,7 +102,9 @@ package final class VisitorExchange: BytePipe, @unchecked Sendable {
         return try handler.becomeRaw(headers: headers)
     }
 
-    private func declineUpgrade() {
+    /// The request is an ordinary one after all: its end, which an upgrade would not have meant, may be delivered. Call
+    /// after `respond`, when whoever takes the body is attached.
+    func declineUpgrade() {
         guard upgradeOpen else { return }
         upgradeOpen = false
         if requestOver { inbox.finished(trailers: heldTrailers) }

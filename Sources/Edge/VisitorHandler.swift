@@ -383,9 +383,12 @@ final class VisitorHandler: ChannelInboundHandler, RemovableChannelHandler, @unc
         flushNow()
         let operations = context.pipeline.syncOperations
         let pipe = try ChannelPipe.install(on: context.channel)
-        // The decoder passes on what it has not used, through this handler to the pipe.
+        // The decoder passes on what it has not used, a turn later; that is a delivery of its own.
         let decoder = try operations.context(handlerType: ByteToMessageHandler<HTTPRequestDecoder>.self)
-        operations.removeHandler(context: decoder, promise: nil)
+        let removed = context.eventLoop.makePromise(of: Void.self)
+        let tls = try operations.context(handlerType: NIOSSLServerHandler.self)
+        removed.futureResult.assumeIsolated().whenComplete { _ in tls.fireChannelReadComplete() }
+        operations.removeHandler(context: decoder, promise: removed)
         let encoder = try operations.context(handlerType: HTTPResponseEncoder.self)
         operations.removeHandler(context: encoder, promise: nil)
         operations.removeHandler(context: context, promise: nil)

@@ -47,7 +47,7 @@ package struct VisitorRequest: Sendable {
             && head.headers[canonicalForm: "connection"].contains { $0.lowercased() == "upgrade" }
             && head.headers[canonicalForm: "upgrade"].contains { $0.lowercased() == "websocket" }
         expectsContinue =
-            head.version == .http1_1
+            head.version != .http1_0
             && head.headers[canonicalForm: "expect"].contains { $0.lowercased() == "100-continue" }
     }
 

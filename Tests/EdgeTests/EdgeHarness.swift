@@ -70,7 +70,7 @@ struct EdgeHarness: Sendable {
             visitorTLS: try VisitorTLS.context(
                 certificateFile: directory.visitorCertificate.certificatePath,
                 keyFile: directory.visitorCertificate.keyPath),
-            names: VisitorGate.Names(api: "api.\(zone)", zone: zone))
+            names: VisitorGate.Names(api: "api.\(zone)", zone: zone, team: "access.\(zone)"))
     }
 
     func configuration() async throws -> EdgeServer.Configuration {
@@ -82,7 +82,8 @@ struct EdgeHarness: Sendable {
     }
 
     static let home = TunnelRecord(
-        id: UUID(), name: "home", accountTag: "0123456789abcdef", secret: TunnelSecret(Array("a-secret-of-32-bytes-in-all-here".utf8)),
+        id: UUID(), name: "home", accountTag: "0123456789abcdef",
+        secret: TunnelSecret(Array("a-secret-of-32-bytes-in-all-here".utf8)),
         createdAt: Date())
     static let idle = TunnelRecord(
         id: UUID(), name: "idle", accountTag: "0123456789abcdef", secret: TunnelSecret(Array(repeating: 7, count: 32)),
@@ -130,7 +131,9 @@ struct EdgeHarness: Sendable {
     }
 
     /// Runs curl against the edge with the host name's certificate checked. HTTP/1.1 unless `arguments` say otherwise.
-    func curl(_ host: String, _ path: String = "/", _ arguments: [String] = [], input: Data? = nil) async throws -> CurlAnswer {
+    func curl(_ host: String, _ path: String = "/", _ arguments: [String] = [], input: Data? = nil) async throws
+        -> CurlAnswer
+    {
         try await CurlAnswer.run(
             [
                 "--cacert", directory.path(of: .authority), "--resolve", "\(host):\(httpsPort):127.0.0.1", "--max-time",

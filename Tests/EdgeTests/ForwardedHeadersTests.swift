@@ -14,14 +14,16 @@ struct ForwardedHeadersTests {
     @Test(arguments: [
         "Cf-Access-Jwt-Assertion", "Cf-Access-Authenticated-User-Email", "Cf-Access-Token", "Cf-Access-Client-Secret",
         "Cf-Access-Client-Id", "cf-cloudflared-proxy-connection-upgrade", "Cf-Cloudflared-Response-Meta", "cf-proxy-x",
-        "Connection", "Keep-Alive", "TE", "Upgrade", "Proxy-Authorization", "Transfer-Encoding-X".replacing("-X", with: ""),
+        "Connection", "Keep-Alive", "TE", "Upgrade", "Proxy-Authorization", "Transfer-Encoding",
     ])
     func `What only edge and connector may say, and what was meant for the edge, ends here`(name: String) throws {
         let value = name == "Transfer-Encoding" ? "chunked" : "x"
         #expect(try !forwarded([(name, value)]).contains(name: name))
     }
 
-    @Test(arguments: ["Sec-WebSocket-Key", "Cf-Access-Jump-Destination", "Origin", "Authorization", "Cookie", "X-Anything"])
+    @Test(arguments: [
+        "Sec-WebSocket-Key", "Cf-Access-Jump-Destination", "Origin", "Authorization", "Cookie", "X-Anything",
+    ])
     func `What the origin needs passes`(name: String) throws {
         #expect(try forwarded([(name, "x")])[name] == ["x"])
     }
@@ -29,7 +31,8 @@ struct ForwardedHeadersTests {
     @Test
     func `The edge says who the visitor is, whatever the visitor says`() throws {
         let headers = try forwarded([
-            ("CF-Connecting-IP", "9.9.9.9"), ("X-Forwarded-Proto", "http"), ("Cf-Ray", "forged"), ("True-Client-IP", "8.8.8.8"),
+            ("CF-Connecting-IP", "9.9.9.9"), ("X-Forwarded-Proto", "http"), ("Cf-Ray", "forged"),
+            ("True-Client-IP", "8.8.8.8"),
             ("Connection", "cf-connecting-ip, x-forwarded-for"),
         ])
         #expect(headers["cf-connecting-ip"] == ["192.0.2.1"])
@@ -50,11 +53,14 @@ struct ForwardedHeadersTests {
     func `Answers that would break the visitor's framing are not passed on`() {
         #expect(ForwardedHeaders.response(["x": "a\r\nset-cookie: b"], ray: "r") == nil)
         #expect(ForwardedHeaders.response(["x y": "a"], ray: "r") == nil)
-        #expect(ForwardedHeaders.response([("content-length", "1"), ("content-length", "2")], ray: "r") == nil)
+        #expect(
+            ForwardedHeaders.response(HTTPHeaders([("content-length", "1"), ("content-length", "2")]), ray: "r") == nil)
         #expect(ForwardedHeaders.response(["content-length": "1x"], ray: "r") == nil)
         let headers = ForwardedHeaders.response(
-            [("Connection", "close"), ("Transfer-Encoding", "chunked"), ("Set-Cookie", "a"), ("Set-Cookie", "b"), ("cf-int-x", "1")],
-            ray: "r")
-        #expect(headers == [("Set-Cookie", "a"), ("Set-Cookie", "b"), ("cf-ray", "r")])
+            HTTPHeaders([
+                ("Connection", "close"), ("Transfer-Encoding", "chunked"), ("Set-Cookie", "a"), ("Set-Cookie", "b"),
+                ("cf-int-x", "1"),
+            ]), ray: "r")
+        #expect(headers == HTTPHeaders([("Set-Cookie", "a"), ("Set-Cookie", "b"), ("cf-ray", "r")]))
     }
 }

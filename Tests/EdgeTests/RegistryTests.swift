@@ -4,6 +4,7 @@ import EdgeTransport
 import Foundation
 import NIOCore
 import NIOHTTP1
+import NIOPosix
 import Testing
 import TunnelConfig
 import TunnelWire
@@ -19,7 +20,7 @@ struct RegistryTests {
             let details = try await connector.registration().get()
             #expect(details.locationName == "local01")
             #expect(!details.tunnelIsRemotelyManaged)
-            let record = try #require(try await edge.store.connections(ofTunnels: [EdgeHarness.home.id]).first)
+            let record = try #require(await edge.store.connections(ofTunnels: [EdgeHarness.home.id]).first)
             #expect(record.id == details.uuid)
             #expect(record.connectorID == clientID)
             #expect(record.index == 3)
@@ -52,7 +53,7 @@ struct RegistryTests {
                 // Closed by the edge, without our doing.
                 _ = try await connector.link.ended.get()
             }
-            #expect(try await edge.store.connections(ofTunnels: [home.id]).isEmpty)
+            #expect(await edge.store.connections(ofTunnels: [home.id]).isEmpty)
         }
     }
 
@@ -60,7 +61,8 @@ struct RegistryTests {
     func `A tunnel made a moment ago is known`() async throws {
         try await EdgeHarness.with { edge in
             let tunnel = TunnelRecord(
-                id: UUID(), name: "new", accountTag: "x", secret: TunnelConfig.TunnelSecret([1, 2, 3]), createdAt: Date())
+                id: UUID(), name: "new", accountTag: "x", secret: TunnelConfig.TunnelSecret([1, 2, 3]),
+                createdAt: Date())
             try await edge.store.createTunnel(tunnel)
             let connector = try await TestConnector.dial(edge, tunnelID: tunnel.id, secret: [1, 2, 3], account: "x")
             _ = try await connector.registration().get()
@@ -205,7 +207,8 @@ struct EdgeServerTests {
             var configuration = try await edge.configuration()
             configuration.httpsListen = try ListenAddress("127.0.0.1:\(edge.httpsPort)")
             let second = EdgeServer(
-                configuration: configuration, store: edge.store, account: nil, group: .singletonMultiThreadedEventLoopGroup,
+                configuration: configuration, store: edge.store, account: nil,
+                group: .singletonMultiThreadedEventLoopGroup,
                 logger: EdgeHarness.quiet)
             let error = await #expect(throws: EdgeError.self) { try await second.run { _ in } }
             #expect(error?.code == .listen)
@@ -245,12 +248,12 @@ struct EdgeServerTests {
 
 extension EdgeHarness {
     func untilConnections(are count: Int) async throws {
-        while try await store.connections(ofTunnels: [Self.home.id]).count != count { await Task.yield() }
+        while await store.connections(ofTunnels: [Self.home.id]).count != count { await Task.yield() }
     }
 
     func connectorID(of connector: TestConnector) async throws -> UUID {
         let id = try await connector.registration().get().uuid
-        let records = try await store.connections(ofTunnels: [Self.home.id])
+        let records = await store.connections(ofTunnels: [Self.home.id])
         return try #require(records.first { $0.id == id }).connectorID
     }
 }

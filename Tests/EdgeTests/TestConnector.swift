@@ -28,17 +28,27 @@ final class TestConnector: Sendable {
         serve: @escaping @Sendable (LinkStream) -> Void = { $0.refuse() }
     ) async throws -> TestConnector {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
-        let client = ClientInfo(clientID: clientID, features: ["serialized_headers"], version: "test", arch: "linux_amd64")
+        let client = ClientInfo(
+            clientID: clientID, features: ["serialized_headers"], version: "test", arch: "linux_amd64")
         let request = RegisterConnection(
             auth: TunnelAuth(accountTag: account, tunnelSecret: TunnelWire.TunnelSecret(secret)), tunnelID: tunnelID,
             connectionIndex: index, options: ConnectionOptions(client: client))
         let end = ControlEnd(request: registers ? request : nil, on: eventLoop)
-        let link = try await HTTP2Link.dial(
-            SocketAddress(ipAddress: "127.0.0.1", port: edge.tunnelPort),
-            tls: EdgeTLS.connector(caFile: edge.directory.path(of: .authority), postQuantumOnly: false), on: eventLoop
-        ) { stream in
-            if stream.request.kind == .controlStream { end.start(stream) } else { serve(stream) }
+        let link: HTTP2Link
+        do {
+            link = try await HTTP2Link.dial(
+                SocketAddress(ipAddress: "127.0.0.1", port: edge.tunnelPort),
+                tls: EdgeTLS.connector(caFile: edge.directory.path(of: .authority), postQuantumOnly: false),
+                on: eventLoop
+            ) { stream in
+                if stream.request.kind == .controlStream { end.start(stream) } else { serve(stream) }
+            }
+        } catch {
+            end.pipeClosed(error)
+            throw error
         }
+        // The edge may end the link before it opens the control stream.
+        link.ended.whenComplete { _ in end.pipeClosed(nil) }
         return TestConnector(link: link, end: end, clientID: clientID)
     }
 

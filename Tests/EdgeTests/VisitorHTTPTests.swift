@@ -13,13 +13,16 @@ struct VisitorHTTPTests {
     static let chunk = Data((0..<(16 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 8) })
 
     @Test(arguments: ["--http1.1", "--http2"])
-    func `A request reaches the connector as the visitor sent it, and the answer comes back`(version: String) async throws {
+    func `A request reaches the connector as the visitor sent it, and the answer comes back`(version: String)
+        async throws
+    {
         try await EdgeHarness.with { edge in
             let connector = try await edge.connector(serve: Serve.description)
             let answer = try await edge.curl(
                 "open.site.test", "/a/b?c=d",
                 [
-                    version, "-H", "X-Own: 1", "-H", "Cookie: a=b; CF_AppSession=c; d=e", "-H", "Cf-Access-Jwt-Assertion: forged",
+                    version, "-H", "X-Own: 1", "-H", "Cookie: a=b; CF_AppSession=c; d=e", "-H",
+                    "Cf-Access-Jwt-Assertion: forged",
                     "-H", "Cf-Access-Token: t", "-H", "cf-cloudflared-proxy-src: tcp", "-H", "X-Forwarded-For: 9.9.9.9",
                 ])
             #expect(answer.status == 200)
@@ -59,7 +62,9 @@ struct VisitorHTTPTests {
     }
 
     @Test(arguments: ["--http1.1", "--http2"])
-    func `A visitor that asks for leave to upload gets it once the connector takes the body`(version: String) async throws {
+    func `A visitor that asks for leave to upload gets it once the connector takes the body`(version: String)
+        async throws
+    {
         try await EdgeHarness.with { edge in
             let connector = try await edge.connector(serve: Serve.echo)
             let answer = try await edge.curl(
@@ -117,7 +122,10 @@ struct VisitorHTTPTests {
             let answers = try await visitor.received("last")
             let heads = answers.components(separatedBy: "\r\n\r\n")
             #expect(heads.count == 6)
-            #expect(heads.map { $0.prefix(12) } == ["HTTP/1.1 204", "HTTP/1.1 304", "HTTP/1.1 200", "HTTP/1.1 200", "HTTP/1.1 200", "last"])
+            #expect(
+                heads.map { $0.prefix(12) } == [
+                    "HTTP/1.1 204", "HTTP/1.1 304", "HTTP/1.1 200", "HTTP/1.1 200", "HTTP/1.1 200", "last",
+                ])
             #expect(!heads[3].lowercased().contains("transfer-encoding"))
             try await visitor.close()
             try await connector.close()
@@ -229,6 +237,9 @@ struct VisitorHTTPTests {
                 stop.yield(sent)
             }
             let visitor = try await edge.visitor()
+            // TLS needs both directions first.
+            try await visitor.send("GET / HTTP/1.1\r\nHost: nowhere.site.test\r\n\r\n")
+            _ = try await visitor.received("HTTP/1.1 421")
             try await visitor.channel.setOption(.autoRead, value: false).get()
             try await visitor.send("GET / HTTP/1.1\r\nHost: open.site.test\r\n\r\n")
             for await sent in stopped {

@@ -5,6 +5,7 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 import Testing
+import TunnelWire
 
 /// WebSockets through the edge: raw bytes after the upgrade, nothing re-framed.
 @Suite(.timeLimit(.minutes(2)))
@@ -18,7 +19,8 @@ struct WebSocketTests {
 
     /// Accepts as a connector does, then sends back what comes.
     static let accept: @Sendable (LinkStream) -> Void = { stream in
-        guard stream.request.kind == .webSocket, let key = stream.request.headers.first(name: "sec-websocket-key") else {
+        guard stream.request.kind == .webSocket, let key = stream.request.headers.first(name: "sec-websocket-key")
+        else {
             stream.refuse()
             return
         }
@@ -81,10 +83,8 @@ struct WebSocketTests {
             try await leaving.send(Self.request() + "x")
             _ = try await leaving.received("\r\n\r\nx")
             let first = try #require(await arrivals.next())
-            let watcher = EndWatcher(on: first.eventLoop)
-            first.eventLoop.execute { first.attach(watcher) }
             try await leaving.close()
-            _ = try await watcher.ended.futureResult.get()
+            try await first.eventLoop.flatSubmit { first.ended }.get()
 
             let left = try await edge.visitor()
             try await left.send(Self.request() + "x")
