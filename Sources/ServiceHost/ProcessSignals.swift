@@ -31,13 +31,12 @@ package enum ProcessSignal: Sendable, Hashable, CaseIterable {
 /// Signals as a sequence. The first SIGTERM or SIGINT is an element; the second one has its default effect and ends the
 /// process at once.
 ///
-/// Lives as long as the program reacts to signals; afterwards the default dispositions are back. SIGPIPE is ignored
+/// Lives as long as the program reacts to signals: to its end. SIGPIPE is ignored
 /// from the first instance on, for good: a peer that went away is an error of its socket, not the end of the process.
 package final class ProcessSignals: Sendable {
     /// What arrived, in order. For one reader.
     package let events: AsyncStream<ProcessSignal>
     private let continuation: AsyncStream<ProcessSignal>.Continuation
-    private let watched: Set<ProcessSignal>
     // Safety: the sources are made in init and only cancelled in deinit; DispatchSource itself is thread-safe.
     private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
 
@@ -46,7 +45,6 @@ package final class ProcessSignals: Sendable {
         signal(SIGPIPE, SIG_IGN)
         // Nobody sends signals faster than they are read; if so, the oldest are the ones that count.
         (events, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(8))
-        self.watched = watched
         sources = watched.map { watchedSignal in
             // On Linux the source installs its own disposition; an ignored signal would never reach it.
             DispatchSource.makeSignalSource(signal: watchedSignal.number, queue: .global())
@@ -65,7 +63,6 @@ package final class ProcessSignals: Sendable {
 
     deinit {
         for source in sources { source.cancel() }
-        for watchedSignal in watched { signal(watchedSignal.number, SIG_DFL) }
         continuation.finish()
     }
 

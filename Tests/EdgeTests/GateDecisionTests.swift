@@ -247,12 +247,16 @@ struct AccountCallTests {
         var limits = EdgeLimits()
         limits.accountAnswer = .milliseconds(200)
         let hang: AccountAPI = { _ in
-            try? await Task.sleep(for: .seconds(3600))
+            // Never answers; ends when it is given up.
+            let (silence, end) = AsyncStream<Void>.makeStream()
+            for await _ in silence {}
+            end.finish()
             return AccountResponse(status: 200, headers: [:], body: ByteBuffer())
         }
         try await EdgeHarness.with(limits: limits, account: hang) { edge in
             let large = try await edge.curl(
-                "api.site.test", "/", ["-H", "expect:"], input: Data(repeating: 7, count: (1 << 20) + 1))
+                "api.site.test", "/", ["-H", "expect:", "-H", "authorization: Bearer t"],
+                input: Data(repeating: 7, count: limits.accountBodyBytes + 1))
             #expect(large.status == 413)
             #expect(try await edge.curl("api.site.test").status == 504)
         }

@@ -126,8 +126,8 @@ import Testing
 
     @Test func `a peer that stops answering pings is noticed`() async throws {
         var configuration = LinkConfiguration()
-        configuration.pingInterval = .milliseconds(50)
-        configuration.pingTimeout = .milliseconds(50)
+        configuration.pingInterval = .milliseconds(200)
+        configuration.pingTimeout = .seconds(2)
         let link = try await TestLink.make(edge: configuration) { $0.refuse() }
         // The connector's socket is not read any more: its kernel still answers, its program does not.
         try await link.connector.channel.setOption(.autoRead, value: false).get()
