@@ -173,7 +173,8 @@ let package = Package(
         tests(
             "AccessClientTests",
             [
-                "AccessClient", "ByteStream", "TunnelConfig", "ServiceHost", "TestKit", nioCore, nioPosix, nioHTTP1, nioSSL,
+                "AccessClient", "ByteStream", "TunnelConfig", "ServiceHost", "TestKit", nioCore, nioPosix, nioHTTP1,
+                nioSSL,
                 nioEmbedded, logging,
             ]),
         tests(
@@ -185,7 +186,8 @@ let package = Package(
         tests(
             "ControlServerTests",
             [
-                "ControlServer", "ControlAPI", "EdgeStore", "TunnelConfig", hummingbird, hummingbirdTLS, nioCore, nioSSL,
+                "ControlServer", "ControlAPI", "EdgeStore", "TunnelConfig", hummingbird, hummingbirdTLS, nioCore,
+                nioSSL,
                 logging,
             ]),
         tests(

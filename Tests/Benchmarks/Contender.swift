@@ -33,7 +33,8 @@ extension Contender {
         }
         let server = try configuration(
             "server.conf",
-            "[far]\naccept = 127.0.0.1:\(inner)\nconnect = 127.0.0.1:\(origin.port)\ncert = \(certificate)\nkey = \(certificate).key\n")
+            "[far]\naccept = 127.0.0.1:\(inner)\nconnect = 127.0.0.1:\(origin.port)\ncert = \(certificate)\nkey = \(certificate).key\n"
+        )
         let client = try configuration(
             "client.conf", "[near]\nclient = yes\naccept = 127.0.0.1:\(outer)\nconnect = 127.0.0.1:\(inner)\n")
         let far = try launched.start("relay far", ["/usr/bin/stunnel4", server])
@@ -93,7 +94,8 @@ struct EdgeSetup {
     /// A connector and a client of the given programs, over `links` links.
     func chain(_ name: String, connector: String, client: String, origin: Origin, links: Int = 4) throws -> Contender {
         let config = launched.directory.appendingPathComponent("config-\(UUID()).yml").path
-        let rules = "ingress:\n  - hostname: \(host)\n    service: tcp://127.0.0.1:\(origin.port)\n  - service: http_status:404\n"
+        let rules =
+            "ingress:\n  - hostname: \(host)\n    service: tcp://127.0.0.1:\(origin.port)\n  - service: http_status:404\n"
         try rules.write(toFile: config, atomically: true, encoding: .utf8)
         let metrics = try Launched.freePort()
         let start = ContinuousClock.now

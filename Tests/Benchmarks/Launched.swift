@@ -48,7 +48,9 @@ final class Launched {
     }
 
     func stop(_ process: WatchedProcess) {
-        guard let found = processes.first(where: { $0.processIdentifier == process.pid }), found.isRunning else { return }
+        guard let found = processes.first(where: { $0.processIdentifier == process.pid }), found.isRunning else {
+            return
+        }
         found.terminate()
         found.waitUntilExit()
     }

@@ -57,7 +57,8 @@ struct Socket {
     func send(_ buffer: UnsafeRawBufferPointer) throws {
         var offset = 0
         while offset < buffer.count {
-            let sent = Glibc.send(fd, buffer.baseAddress! + offset, buffer.count - offset, Int32(MSG_NOSIGNAL.rawValue))
+            let rest = UnsafeRawBufferPointer(rebasing: buffer[offset...])
+            let sent = Glibc.send(fd, rest.baseAddress, rest.count, Int32(MSG_NOSIGNAL.rawValue))
             guard sent > 0 else { throw BenchmarkError("send: \(errnoText)") }
             offset += sent
         }
