@@ -33,6 +33,10 @@ package protocol BytePipe: AnyObject {
     /// Ends our direction after what was queued, with trailers where the transport has them. Flushes. Idempotent.
     func finish(trailers: HTTPHeaders?)
 
+    /// Gives up what still comes in, once what we sent and its end have left: for when nobody is there any more to take it.
+    /// Call after `finish`. `pipeClosed` follows.
+    func dismissInput()
+
     /// Ends both directions at once, telling the peer that the stream failed where the transport can say so. Idempotent;
     /// `pipeClosed` follows.
     func abort()

@@ -17,6 +17,7 @@ package final class ChannelPipe: ChannelInboundHandler, BytePipe, @unchecked Sen
     private var context: ChannelHandlerContext?
     private var outputFinished = false
     private var outputDrained = false
+    private var inputDismissed = false
 
     private init(channel: any Channel) {
         self.channel = channel
@@ -72,11 +73,16 @@ package final class ChannelPipe: ChannelInboundHandler, BytePipe, @unchecked Sen
 
     private func endOutput() {
         guard let context else { return }
-        if inbox.isFinished {
+        if inbox.isFinished || inputDismissed {
             context.close(promise: nil)
         } else {
             context.close(mode: .output, promise: nil)
         }
+    }
+
+    package func dismissInput() {
+        inputDismissed = true
+        if outputDrained { context?.close(promise: nil) }
     }
 
     package func abort() {

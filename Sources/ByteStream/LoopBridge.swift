@@ -65,6 +65,10 @@ package final class LoopBridge: BytePipe {
         far.onLoop { $0.pipe.finish(trailers: trailers) }
     }
 
+    package func dismissInput() {
+        far.onLoop { $0.pipe.dismissInput() }
+    }
+
     package func abort() {
         outputFinished = true
         if inbox.isClosed { inbox.closed(PipeError.aborted) }

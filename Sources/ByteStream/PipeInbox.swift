@@ -90,18 +90,20 @@ package final class PipeInbox {
         deliverEnding()
     }
 
-    /// Both directions are over. With an error, what was held is dropped and the sink told at once; a clean close waits
-    /// until everything was delivered, unless this side gives it up (`PipeError.aborted`). Another error after a clean close
-    /// is the transport's clearing up and loses nothing that came before.
+    /// Both directions are over. With an error before the peer's end, what was held is dropped and the sink told at once.
+    /// A clean close, and any close after the peer's end, waits until everything was delivered, unless this side gives it up
+    /// (`PipeError.aborted`). Another error after that is the transport's clearing up and loses nothing that came before.
     package func closed(_ error: (any Error)?) {
         switch close {
         case .open: break
-        case .pending(nil) where error as? PipeError == .aborted: break
+        case .pending where error as? PipeError == .aborted: break
         case .pending, .delivered: return
         }
         if let error {
-            held.removeAll()
-            finish = .delivered
+            if !isFinished || error as? PipeError == .aborted {
+                held.removeAll()
+                finish = .delivered
+            }
             close = .pending(error)
         } else {
             if case .open = finish { finish = .pending(nil) }

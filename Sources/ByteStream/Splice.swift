@@ -5,7 +5,7 @@ import NIOHTTP1
 ///
 /// The order in which a byte passes: `pipeReceived` on one end writes to the other; `pipeReadCompleted` flushes once per
 /// read cycle; the next `read()` follows only while the other end is writable (back-pressure); `pipeFinished` half-closes
-/// the other end after what was queued; `pipeClosed` with an error aborts the other end. Both ends must be paused and on
+/// the other end after what was queued; `pipeClosed` before that aborts the other end. Both ends must be paused and on
 /// one event loop (`LoopBridge` brings a pipe of another loop over). Keeps itself alive until both ends are closed.
 package final class Splice {
     /// How long a splice may be silent.
@@ -129,11 +129,16 @@ package final class Splice {
         }
 
         func pipeClosed(_ error: (any Error)?) {
-            let sourceEndedCleanly = finished && error == nil
+            let sourceEnded = finished
             finished = true
             // Noted before the abort, whose own end comes at once and is only a consequence.
             splice.note(error)
-            if !sourceEndedCleanly { target.abort() }
+            if !sourceEnded {
+                target.abort()
+            } else if reverse?.finished == false {
+                // What the source sent is whole and must arrive; only what was on the way to it is lost.
+                target.dismissInput()
+            }
             splice.endClosed()
         }
     }

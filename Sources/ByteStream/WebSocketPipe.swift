@@ -85,6 +85,11 @@ package final class WebSocketPipe: BytePipe, BytePipeSink {
         readInner()
     }
 
+    package func dismissInput() {
+        inner.finish(trailers: nil)
+        inner.dismissInput()
+    }
+
     package func abort() {
         end(PipeError.aborted)
     }

@@ -19,7 +19,7 @@ extension ControlAPIClient {
     /// Finds the live tunnel of this name, or makes it.
     package func ensureTunnel(name: String) async throws -> EnsuredTunnel {
         if let existing = try await liveTunnel(named: name) { return existing }
-        let secret = TunnelSecret.random()
+        let secret = TunnelSecret.generate()
         do {
             let tunnel = try await createTunnel(name: name, secret: secret)
             let credentials = TunnelCredentials(accountTag: accountID, tunnelSecret: secret, tunnelID: tunnel.id)
@@ -70,13 +70,5 @@ extension ControlAPIClient {
         guard let found else { return nil }
         let credentials = try await credentials(ofTunnel: found.id)
         return EnsuredTunnel(credentials: credentials, name: name, created: false)
-    }
-}
-
-extension TunnelSecret {
-    /// 32 bytes from the system's generator, as long as the official client's.
-    package static func random() -> TunnelSecret {
-        var generator = SystemRandomNumberGenerator()
-        return TunnelSecret((0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
     }
 }

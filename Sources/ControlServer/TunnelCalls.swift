@@ -34,7 +34,7 @@ struct TunnelCalls: Sendable {
             }
             secret = TunnelSecret(Array(bytes))
         } else {
-            secret = .random()
+            secret = .generate()
         }
         let tunnel = TunnelRecord(
             id: UUID(), name: creation.name, accountTag: account.id, secret: secret, createdAt: now())

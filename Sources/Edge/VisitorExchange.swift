@@ -158,6 +158,10 @@ package final class VisitorExchange: BytePipe, @unchecked Sendable {
         }
     }
 
+    package func dismissInput() {
+        abort()
+    }
+
     package func abort() {
         guard let handler else { return }
         if case .ended = answer {

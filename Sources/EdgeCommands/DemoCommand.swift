@@ -56,7 +56,7 @@ package struct DemoCommand: AsyncParsableCommand {
         let store = try await directory.openStore()
         let account = try await store.account()
         let tunnel = TunnelRecord(
-            id: UUID(), name: "demo", accountTag: account.id, secret: .random(), createdAt: Date())
+            id: UUID(), name: "demo", accountTag: account.id, secret: .generate(), createdAt: Date())
         try await store.createTunnel(tunnel)
         let hosts = [Demo.desktopHost, Demo.pageHost]
         for host in hosts {

@@ -100,14 +100,15 @@ package final class LinkStream: ChannelInboundHandler, BytePipe, @unchecked Send
         if inputOpen { context.writeAndFlush(wrapOutboundOut(.rstStream(.noError)), promise: nil) }
     }
 
-    /// Whatever still comes in is not wanted: once our own direction has ended, a reset without error says so, as the
-    /// official connector does (tunnel-protocol section 2.3). Call when the answer does not depend on the rest.
+    /// Whatever still comes in is not wanted: once our own direction has ended, a reset says so. The connector's is without
+    /// error, as the official one's (tunnel-protocol section 2.3); the edge cancels for a visitor that left. Call when the
+    /// answer does not depend on the rest.
     package func dismissInput() {
         inputDismissed = true
         guard endSent, !inbox.isFinished, !inbox.isClosed else { return }
         let context = context
-        closed(nil)
-        context?.writeAndFlush(wrapOutboundOut(.rstStream(.noError)), promise: nil)
+        closed(opened ? PipeError.aborted : nil)
+        context?.writeAndFlush(wrapOutboundOut(.rstStream(opened ? .cancel : .noError)), promise: nil)
     }
 
     /// Succeeds when the stream is over and its channel closed. Connector's end, where the stream is open from the start.
@@ -148,11 +149,7 @@ package final class LinkStream: ChannelInboundHandler, BytePipe, @unchecked Send
     }
 
     private func sendEnd(_ trailers: HTTPHeaders?, context: ChannelHandlerContext) {
-        let sent = eventLoop.makePromise(of: Void.self)
-        sent.futureResult.assumeIsolated().whenSuccess {
-            self.endSent = true
-            if self.inputDismissed { self.dismissInput() }
-        }
+        let sent = promiseOfEnd()
         if let trailers, !trailers.isEmpty {
             let fields = StreamHeadCoding.trailers(trailers)
             context.writeAndFlush(wrapOutboundOut(.headers(.init(headers: fields, endStream: true))), promise: sent)
@@ -160,6 +157,15 @@ package final class LinkStream: ChannelInboundHandler, BytePipe, @unchecked Send
             let end = HTTP2Frame.FramePayload.Data(data: .byteBuffer(ByteBuffer()), endStream: true)
             context.writeAndFlush(wrapOutboundOut(.data(end)), promise: sent)
         }
+    }
+
+    private func promiseOfEnd() -> EventLoopPromise<Void> {
+        let sent = eventLoop.makePromise(of: Void.self)
+        sent.futureResult.assumeIsolated().whenSuccess {
+            self.endSent = true
+            if self.inputDismissed { self.dismissInput() }
+        }
+        return sent
     }
 
     package func abort() {
@@ -225,7 +231,8 @@ package final class LinkStream: ChannelInboundHandler, BytePipe, @unchecked Send
         if opened {
             let fields = StreamHeadCoding.fields(of: request)
             let payload = HTTP2Frame.FramePayload.Headers(headers: fields, endStream: !request.hasBody)
-            context.writeAndFlush(wrapOutboundOut(.headers(payload)), promise: nil)
+            let end = request.hasBody ? nil : promiseOfEnd()
+            context.writeAndFlush(wrapOutboundOut(.headers(payload)), promise: end)
             if case .finish(let trailers) = whileOpening { sendEnd(trailers, context: context) }
             whileOpening = .nothing
             inbox.writabilityChanged()

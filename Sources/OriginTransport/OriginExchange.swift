@@ -223,6 +223,11 @@ package final class OriginExchange: BytePipe {
         }
     }
 
+    package func dismissInput() {
+        // Whoever asked has left: the answer is of use to nobody.
+        abort()
+    }
+
     package func abort() {
         guard !isOver else {
             // The answer is here, but it may wait for a reader that has gone.

@@ -68,6 +68,18 @@ import Testing
         #expect(ending.summary?.error as? PipeError == .closedByPeer)
     }
 
+    @Test func `what an end sent before it broke still arrives`() {
+        join()
+        left.deliver("all of it")
+        left.peerFinished()
+        left.closed(PipeError.closedByPeer)
+        #expect(right.takeWritten() == ByteBuffer(string: "all of it"))
+        #expect(right.finishes == 1)
+        #expect(right.aborts == 0)
+        #expect(right.dismissals == 1)
+        #expect(ending.summary?.error as? PipeError == .closedByPeer)
+    }
+
     @Test func `silence ends a splice, any byte starts the wait anew`() {
         join(.init(idle: .seconds(60)))
         loop.advanceTime(by: .seconds(50))

@@ -11,6 +11,7 @@ final class TestPipe: BytePipe {
     private(set) var flushes = 0
     private(set) var finishes = 0
     private(set) var aborts = 0
+    private(set) var dismissals = 0
     private(set) var reads = 0
     private let inbox = PipeInbox()
 
@@ -23,6 +24,11 @@ final class TestPipe: BytePipe {
     func write(_ bytes: ByteBuffer) { written.writeImmutableBuffer(bytes) }
     func flush() { flushes += 1 }
     func finish(trailers: HTTPHeaders?) { finishes += 1 }
+
+    func dismissInput() {
+        dismissals += 1
+        inbox.closed(PipeError.aborted)
+    }
 
     func abort() {
         aborts += 1

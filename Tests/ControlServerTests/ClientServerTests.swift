@@ -10,7 +10,7 @@ import TunnelConfig
 
     @Test func `a tunnel's life`() async throws {
         try await api.withClient { client in
-            let secret = TunnelSecret.random()
+            let secret = TunnelSecret.generate()
             let made = try await client.createTunnel(name: "one", secret: secret)
             let credentials = try await client.credentials(ofTunnel: made.id)
             #expect(

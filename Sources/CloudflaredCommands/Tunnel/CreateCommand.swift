@@ -57,7 +57,7 @@ struct CreateCommand: CloudflaredCommand {
     }
 
     private func tunnelSecret() throws -> TunnelSecret {
-        guard let secret else { return .random() }
+        guard let secret else { return .generate() }
         guard let bytes = Data(base64Encoded: secret), bytes.count >= 32 else {
             throw CommandError(.usage, "--secret takes base64 of at least 32 bytes")
         }

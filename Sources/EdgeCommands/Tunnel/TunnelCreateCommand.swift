@@ -17,7 +17,7 @@ package struct TunnelCreateCommand: AdministrationCommand {
 
     package func perform(_ administration: Administration) async throws -> Report {
         let tunnel = TunnelRecord(
-            id: UUID(), name: name, accountTag: administration.account.id, secret: .random(),
+            id: UUID(), name: name, accountTag: administration.account.id, secret: .generate(),
             createdAt: administration.now)
         try await administration.store.createTunnel(tunnel)
         let text = """
