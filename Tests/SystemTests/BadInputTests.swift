@@ -68,9 +68,15 @@ struct BadCommand: Sendable, CustomTestStringConvertible {
         BadCommand("an edge without a data directory", says: ["cloudflared-edge init"]) { chain in
             [edge, "run", "--data-dir", chain.data + "/none"]
         },
+        BadCommand("an edge on a directory in use", says: ["runs on", "stop it first"]) { chain in
+            [edge, "run", "--data-dir", chain.data, "--tunnel-listen", "127.0.0.1:0", "--https-listen", "127.0.0.1:0"]
+        },
         BadCommand("an edge whose port is taken", says: ["is taken", "--tunnel-listen"]) { chain in
-            [
-                edge, "run", "--data-dir", chain.data, "--tunnel-listen", chain.tunnelAddress, "--https-listen",
+            let data = chain.stage.scratch.appendingPathComponent("second").path
+            let made = try await chain.stage.finish([edge, "init", "--data-dir", data, "--zone", Chain.zone])
+            #expect(made.status == 0, "\(made.lastWords)")
+            return [
+                edge, "run", "--data-dir", data, "--tunnel-listen", chain.tunnelAddress, "--https-listen",
                 "127.0.0.1:0",
             ]
         },
