@@ -63,7 +63,7 @@ actor ConnectionManager {
 
     private func keepSlot(_ index: UInt8) async throws {
         if index > 0 { await waitUnlessDraining { await self.firstRegistered.wait() } }
-        var machine = ConnectionSlot.StateMachine()
+        var machine = ConnectionSlot.StateMachine(backoff: configuration.backoff)
         var random = SystemRandomNumberGenerator()
         while !draining.isOpen {
             try Task.checkCancellation()
@@ -94,7 +94,8 @@ actor ConnectionManager {
                 throw ConnectorError(.refusedByEdge, "the edge refuses this tunnel: \(reason)")
             }
             // Other connections serve. One edge's refusal must not end them; this slot alone waits, as long as any does.
-            let pause = ConnectionSlot.StateMachine.Action.wait(Backoff().cap, elsewhere: true, cause: reason)
+            let pause = ConnectionSlot.StateMachine.Action.wait(
+                configuration.backoff.cap, elsewhere: true, cause: reason)
             return try await carryOut(pause, slot: index, wasRegistered: wasRegistered)
         case .wait(let duration, let elsewhere, let cause):
             guard !draining.isOpen else { return false }
@@ -173,7 +174,7 @@ actor ConnectionManager {
             let found = try await OriginResolver.addresses(host: target.host, port: target.port, on: group.next()).get()
             return found[attempt % found.count]
         } catch {
-            throw LinkError(.dialFailed, "the edge's name \(target.host) does not resolve", cause: error)
+            throw LinkError(.dialFailed, "no way to the edge \(edge) of --edge", cause: error)
         }
     }
 }

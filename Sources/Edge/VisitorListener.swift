@@ -1,3 +1,4 @@
+import Glibc
 package import NIOCore
 import NIOHTTP1
 import NIOHTTP2
@@ -33,7 +34,11 @@ package struct VisitorListener: Sendable {
                 }
             }
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            // A dead visitor of a silent WebSocket is noticed after two minutes.
             .childChannelOption(.socketOption(.so_keepalive), value: 1)
+            .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: 60)
+            .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: 15)
+            .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 4)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try accept(channel) }
             }

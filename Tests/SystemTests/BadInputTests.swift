@@ -188,7 +188,21 @@ extension SystemTests {
                     let failures = output.lines.filter { !$0.text.contains(" INF ") && $0.text.contains(address) }
                     return failures.count > 1 ? true : nil
                 }
+                try await connector.says("connection refused); check --edge and that the edge runs")
                 #expect(connector.output.status == nil)
+            }
+        }
+
+        @Test func `the visitors' port given as the edge is told from the tunnel port`() async throws {
+            try await Stage.run { stage in
+                let chain = try await Chain.start(on: stage)
+                let token = try await chain.token(of: try await chain.tunnel("desk", hosts: []))
+                let connector = try stage.start([
+                    Stage.executable("cloudflared"), "tunnel", "--edge", chain.httpsAddress, "--cacert", chain.ca,
+                    "--protocol", "http2", "--no-autoupdate", "--metrics", "127.0.0.1:0", "run", "--token", token,
+                ])
+                let line = try await connector.says("--edge must name")
+                #expect(!line.contains("file:") && !line.contains("NIO"), "\(line)")
             }
         }
 
