@@ -25,6 +25,8 @@ actor ConnectorSession {
     private var timer: Scheduled<Void>?
     private var reason = "the connector closed the link"
     private var isOver = false
+    /// The connector said goodbye, and has the time for that.
+    private var isLeaving = false
 
     init(
         link: HTTP2Link, address: String, registry: TunnelRegistry, limits: EdgeLimits, logger: Logger,
@@ -110,15 +112,16 @@ actor ConnectorSession {
             case .unregisterRequested:
                 if let admission { await registry.unregistered(admission.link.id) }
                 reason = "the connector unregistered"
+                isLeaving = true
                 closeLink(after: limits.connectorDrain, because: "the connector did not leave in time")
                 await perform(machine.unregisterAnswered())
             case .closed(let why, let failed):
                 if failed { reason = why }
                 isOver = true
                 // Nobody can unregister this link any more: route nothing to it, and do not wait for ever.
-                if let admission, failed {
+                if let admission {
                     await registry.unregistered(admission.link.id)
-                    closeLink(after: limits.drain, because: why)
+                    if !isLeaving { closeLink(after: limits.drain, because: why) }
                 }
             }
         }
