@@ -15,6 +15,7 @@ actor ConnectorSession {
     private let registry: TunnelRegistry
     private let limits: EdgeLimits
     private let logger: Logger
+    private let rejections: RejectionLog
     private let address: String
     /// Called once, when the connector is no stranger any more.
     private let registered: @Sendable () -> Void
@@ -30,13 +31,14 @@ actor ConnectorSession {
 
     init(
         link: HTTP2Link, address: String, registry: TunnelRegistry, limits: EdgeLimits, logger: Logger,
-        registered: @escaping @Sendable () -> Void
+        rejections: RejectionLog, registered: @escaping @Sendable () -> Void
     ) {
         self.link = link
         self.address = address
         self.registry = registry
         self.limits = limits
         self.logger = logger
+        self.rejections = rejections
         self.registered = registered
         unownedExecutor = link.eventLoop.executor.asUnownedSerialExecutor()
     }
@@ -49,7 +51,10 @@ actor ConnectorSession {
                 try await link.becomeReady()
                 await serve()
             } catch {
-                // Probes, port scans and garbage end here; they are no reason to wake anybody.
+                if let message = RejectionLog.tunnelMessage(for: error) {
+                    rejections.report(message, address: address)
+                }
+                // Probes that only connect end here too; they are no reason to wake anybody.
                 logger.debug("Link not made", metadata: ["ip": "\(address)", "error": "\(error)"])
             }
             link.close()

@@ -40,7 +40,8 @@ package struct AccessTokenCreateCommand: AdministrationCommand {
             text,
             json: Created(
                 id: id.rawValue, clientId: id.rawValue, clientSecret: secret.text, name: name, expiresAt: expiry),
-            ifUnread: "service token \(id.rawValue) was made, but its secret is lost: nobody could be shown it; remove it "
+            ifUnread: "service token \(id.rawValue) was made, but its secret could not be shown and is lost; "
+                + "remove it "
                 + "(`cloudflared-edge access token remove \(id.rawValue) --data-dir \(administration.givenPath)`) and "
                 + "create another one")
     }
