@@ -17,7 +17,7 @@ package enum ErrorWords {
         }
         let text = String(describing: error)
         // BoringSSL's queue of errors: the reason stands behind the place.
-        if let place = text.range(of: "OPENSSL_internal:") {
+        if let place = text.firstRange(of: "OPENSSL_internal:") {
             let reason = text[place.upperBound...].prefix { $0.isLetter || $0.isNumber || $0 == "_" }
             if !reason.isEmpty { return reason.lowercased().replacing("_", with: " ") }
         }

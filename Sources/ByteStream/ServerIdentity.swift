@@ -1,4 +1,5 @@
-package import NIOCore
+import Glibc
+import NIOCore
 package import NIOSSL
 
 /// Whether a certificate is for the server we mean to reach (RFC 9525), checked before a byte of the request leaves.
@@ -45,10 +46,8 @@ package enum ServerIdentity {
 
     /// The bytes of an IP address; nil for a name.
     private static func address(_ text: String) -> [UInt8]? {
-        switch try? SocketAddress(ipAddress: text, port: 0) {
-        case .v4(let address): withUnsafeBytes(of: address.address.sin_addr) { Array($0) }
-        case .v6(let address): withUnsafeBytes(of: address.address.sin6_addr) { Array($0) }
-        case .unixDomainSocket, nil: nil
-        }
+        var bytes = [UInt8](repeating: 0, count: 16)
+        if inet_pton(AF_INET, text, &bytes) == 1 { return Array(bytes.prefix(4)) }
+        return inet_pton(AF_INET6, text, &bytes) == 1 ? bytes : nil
     }
 }

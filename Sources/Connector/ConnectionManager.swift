@@ -50,7 +50,8 @@ actor ConnectionManager {
             for index in 0..<count {
                 slots.addTask { try await self.keepSlot(UInt8(index)) }
             }
-            try await slots.waitForAll()
+            // Not `waitForAll`, which would let the other slots wait on after one gave up.
+            while try await slots.next() != nil {}
         }
     }
 

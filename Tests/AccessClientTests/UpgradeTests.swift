@@ -1,3 +1,4 @@
+import ByteStream
 import Logging
 import NIOCore
 import NIOHTTP1

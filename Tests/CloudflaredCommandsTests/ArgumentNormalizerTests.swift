@@ -29,8 +29,6 @@ struct ArgumentNormalizerTests {
         Case(
             line: "tunnel --edge=a:1 -edge=b:2 run X", command: "tunnel run", values: ["edge": ["a:1", "b:2"]],
             arguments: ["X"]),
-        // Not split at commas.
-        Case(line: "tunnel --edge a:1,b:2 run", command: "tunnel run", values: ["edge": ["a:1,b:2"]]),
         // The last scalar wins.
         Case(
             line: "tunnel --protocol quic --protocol http2 run", command: "tunnel run", values: ["protocol": ["http2"]]),

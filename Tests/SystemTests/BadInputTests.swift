@@ -39,7 +39,7 @@ struct BadCommand: Sendable, CustomTestStringConvertible {
         BadCommand("a config.yml that is not there", says: ["missing.yml"], status: 78) { chain in
             [cloudflared, "tunnel", "--config", chain.data + "/missing.yml", "run"]
         },
-        BadCommand("a bastion without its list", says: ["--bastion-allow"], status: 2) { chain in
+        BadCommand("a bastion without its list", says: ["--bastion-allow"], status: 78) { chain in
             [cloudflared, "tunnel"] + chain.connecting(metrics: try freePort()) + chain.account + [
                 "--hostname", Chain.host("bastion"), "--bastion",
             ]
@@ -125,17 +125,34 @@ extension SystemTests {
             }
         }
 
+        /// Runs a connector with a secret of its own making until the edge's refusal ended it.
+        private func refused(_ chain: Chain, tunnel id: String) async throws -> Output {
+            let secret = Data(repeating: 7, count: 32).base64EncodedString()
+            let token = #"{"a":"none","s":"\#(secret)","t":"\#(id)"}"#
+            return try await chain.stage.finish(
+                [Stage.executable("cloudflared"), "tunnel"] + chain.connecting(metrics: try freePort()) + [
+                    "run", "--token", Data(token.utf8).base64EncodedString(),
+                ], within: 40)
+        }
+
         @Test func `a tunnel that the edge does not know is refused with the remedy`() async throws {
             try await Stage.run { stage in
                 let chain = try await Chain.start(on: stage)
-                let secret = Data(repeating: 7, count: 32).base64EncodedString()
-                let token = #"{"a":"none","s":"\#(secret)","t":"6b2ff2ca-2f0c-44f8-9f4f-6e5b0cde0a17"}"#
-                let connector = try stage.start(
-                    [Stage.executable("cloudflared"), "tunnel"] + chain.connecting(metrics: try freePort()) + [
-                        "run", "--token", Data(token.utf8).base64EncodedString(),
-                    ])
-                let line = try await connector.says("no such tunnel")
-                #expect(line.contains("tunnel create"), "\(line)")
+                let output = try await refused(chain, tunnel: "6b2ff2ca-2f0c-44f8-9f4f-6e5b0cde0a17")
+                #expect(output.status == 1)
+                let last = output.standardError.split(separator: "\n").last ?? ""
+                #expect(last.contains("no such tunnel") && last.contains("tunnel create"), "\(output.lastWords)")
+            }
+        }
+
+        @Test func `a wrong secret is refused with the remedy and is not shown`() async throws {
+            try await Stage.run { stage in
+                let chain = try await Chain.start(on: stage)
+                let output = try await refused(chain, tunnel: try await chain.tunnel("desk", hosts: []).id)
+                #expect(output.status == 1)
+                let last = output.standardError.split(separator: "\n").last ?? ""
+                #expect(last.contains("secret") && last.contains("token"), "\(output.lastWords)")
+                #expect(!output.standardError.contains(Data(repeating: 7, count: 32).base64EncodedString()))
             }
         }
 

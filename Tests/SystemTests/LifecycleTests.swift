@@ -34,7 +34,7 @@ extension SystemTests {
                     of: chain, tunnel: try port(of: chain.tunnelAddress), https: try port(of: chain.httpsAddress))
                 // The edge knows the tunnel as served again before a client is let through to it.
                 let registered = "Registered tunnel connection"
-                try await connector.seen("registers again", within: 60) { output in
+                try await connector.seen("registers again", within: 60) { output -> Bool? in
                     let lines = output.lines.map(\.text)
                     guard let lost = lines.firstIndex(where: { $0.contains("Retrying connection") }) else { return nil }
                     return lines[lost...].contains { $0.contains(registered) } ? true : nil
