@@ -31,6 +31,8 @@ package struct ConfigFile: Sendable, Hashable {
     /// `bastion-allow`, or `allow` of `bastion`.
     package internal(set) var bastionAllow: [String] = []
     package internal(set) var warpRouting = WarpRouting()
+    /// Local ports that lead to services behind an edge.
+    package internal(set) var forwarders: [ForwarderEntry] = []
     package internal(set) var warnings: [ConfigWarning] = []
     var flags: [String: FlagValue] = [:]
 

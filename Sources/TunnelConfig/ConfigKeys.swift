@@ -79,10 +79,10 @@ enum ConfigKeys {
     }()
 
     /// Keys that hold more than a flag's value.
-    static let sections = ["ingress", "originRequest", "warp-routing", "bastion"]
+    static let sections = ["ingress", "originRequest", "warp-routing", "bastion", "forwarders"]
 
-    /// Keys of the service mode (section 2.9), which this version does not have.
-    static let serviceMode = ["forwarders", "logDirectory", "logLevel", "tunnels"]
+    /// Keys beside `forwarders` that the official service mode reads and does nothing with (section 2.9).
+    static let serviceMode = ["logDirectory", "logLevel", "tunnels"]
 
     /// Names under which people try a key although only another works.
     static let aliases = ["cred-file": "credentials-file", "proto-loglevel": "transport-loglevel"]

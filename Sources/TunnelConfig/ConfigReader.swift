@@ -38,7 +38,7 @@ struct ConfigReader {
             } else if ConfigKeys.sections.contains(entry.name) {
                 sections[entry.name] = entry
             } else if ConfigKeys.serviceMode.contains(entry.name) {
-                warn(entry, "belongs to the service mode, which is not in this version; it is ignored")
+                warn(entry, "has no effect; the log's keys are loglevel, logfile and log-directory")
             } else {
                 warnUnknown(entry, known: Array(ConfigKeys.flags.keys) + ConfigKeys.sections)
             }
@@ -81,6 +81,7 @@ struct ConfigReader {
         if let entry = sections["warp-routing"], !isNull(entry.value) {
             file.warpRouting = try warpRouting(entry)
         }
+        if let entry = sections["forwarders"], !isNull(entry.value) { file.forwarders = try forwarders(entry) }
         if let entry = sections["ingress"], hasIngress {
             file.ingress = try ingress(entry, global: global)
             warnUnusedOriginFlags(file)
