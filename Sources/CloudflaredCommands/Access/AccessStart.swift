@@ -2,21 +2,27 @@ import AccessClient
 import Logging
 import ServiceHost
 
-/// From a decided configuration to a running forwarder.
+/// From decided configurations to running forwarders.
 enum AccessStart {
     /// Runs until a signal asks it to stop, or, with standard input and output, until the stream has ended.
-    static func start(_ configuration: ForwarderConfiguration, _ context: CommandContext) async throws {
-        let forwarder = Forwarder(configuration, logger: context.logger)
+    static func start(_ configurations: [ForwarderConfiguration], _ context: CommandContext) async throws {
+        let forwarders = ForwarderGroup(configurations, logger: context.logger)
+        let notifier = SystemdNotifier()
         let signals = await ProcessSignals()
         try await withThrowingTaskGroup(of: Void.self) { children in
-            children.addTask { try await forwarder.run() }
+            children.addTask {
+                try await forwarders.run {
+                    notifier.ready(status: "Forwarding \(configurations.count) local address(es)")
+                }
+            }
             children.addTask {
                 if let signal = await signals.firstStop() {
                     context.logger.info("Stopping due to signal \(signal.name)")
+                    notifier.stopping()
                 }
             }
             try await children.next()
-            // Cancelling is the forwarder's graceful stop.
+            // Cancelling is the forwarders' graceful stop.
             children.cancelAll()
             do {
                 try await children.waitForAll()

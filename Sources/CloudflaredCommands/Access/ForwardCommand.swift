@@ -27,6 +27,12 @@ struct ForwardCommand: CloudflaredCommand {
     @Option(help: "Local address to listen on, such as localhost:2244.")
     var url: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Forward a local address to a service, instead of --hostname and --url. Repeat it for several.",
+            valueName: "listen=host[,destination]"))
+    var forward: [String] = []
+
     @Option(help: "Further request header, 'Name: value' (-H). Repeat it for several.")
     var header: [String] = []
 
@@ -71,7 +77,8 @@ struct ForwardCommand: CloudflaredCommand {
     @Option(help: .hidden)
     var debugStream: Int?
 
-    private var isListening: Bool { url != nil || listener != nil }
+    private var hasListenAddress: Bool { url != nil || listener != nil }
+    private var isListening: Bool { hasListenAddress || !forward.isEmpty }
 
     var loggingSetup: LoggingSetup {
         // In stdin mode standard error belongs to the parent. Unlike the official client we do log with a positional
@@ -82,6 +89,7 @@ struct ForwardCommand: CloudflaredCommand {
     }
 
     func run(in context: CommandContext) async throws {
+        guard forward.isEmpty else { return try await AccessStart.start(try plans(context), context) }
         let plan = try plan(context)
         guard !desktopEntry else {
             guard header.isEmpty, plan.serviceTokenSecret == nil else {
@@ -89,7 +97,20 @@ struct ForwardCommand: CloudflaredCommand {
             }
             return context.print(try DesktopEntry(plan, command: context.words.last ?? "tcp").install(context))
         }
-        try await AccessStart.start(plan, context)
+        try await AccessStart.start([plan], context)
+    }
+
+    /// One forwarder for each `--forward`, alike in all else.
+    func plans(_ context: CommandContext) throws -> [ForwarderConfiguration] {
+        guard hostname == nil, !hasListenAddress, destination == nil, !desktopEntry else {
+            throw CommandError(
+                .usage, "--forward stands for --hostname, --url and --destination; give the one or the others")
+        }
+        let defaultPort = OriginService.defaultPort(forScheme: context.words.last ?? "")
+        return try forward.map { text in
+            let entry = try usage("--forward") { try ForwarderEntry.parse(text, defaultPort: defaultPort) }
+            return try plan(entry.hostname, listen: entry.listener, destination: entry.destination, context)
+        }
     }
 
     /// Everything that the forwarder needs, decided and checked.
@@ -100,15 +121,23 @@ struct ForwardCommand: CloudflaredCommand {
         guard url == nil || listener == nil else {
             throw CommandError(.usage, "both --url and the argument \(listener ?? "") name a listen address; give one")
         }
-        var plan = ForwarderConfiguration(
-            hostname: try usage("--hostname") { try AccessHostname.parse(hostname) },
-            listen: try (url ?? listener).map { address in try usage("--url") { try ListenAddress.parse(address) } },
-            environment: context.environment)
-        plan.destination = try destination.map { text in
-            try usage("--destination") { try checkedDestination(text, context) }
-        }
+        return try plan(
+            usage("--hostname") { try AccessHostname.parse(hostname) },
+            listen: (url ?? listener).map { address in try usage("--url") { try ListenAddress.parse(address) } },
+            destination: destination.map { text in
+                try usage("--destination") { try checkedDestination(text, context) }
+            }, context)
+    }
+
+    private func plan(
+        _ hostname: AccessHostname, listen: ListenAddress?, destination: JumpDestination?, _ context: CommandContext
+    ) throws -> ForwarderConfiguration {
+        var plan = ForwarderConfiguration(hostname: hostname, listen: listen, environment: context.environment)
+        plan.destination = destination
         plan.headers = try ForwarderConfiguration.headers(fromFlags: header)
-        if let token = try serviceToken(context) {
+        let token = try ServiceToken.given(
+            id: serviceTokenID, secret: serviceTokenSecret, file: serviceTokenFile, context)
+        if let token {
             plan.serviceTokenID = token.id
             plan.serviceTokenSecret = token.secret
         }
@@ -131,31 +160,6 @@ struct ForwardCommand: CloudflaredCommand {
     /// Checked here so that a typing mistake shows at once; the connector checks again, with its allow-list.
     private func checkedDestination(_ text: String, _ context: CommandContext) throws -> JumpDestination {
         try JumpDestination.parse(text, defaultPort: OriginService.defaultPort(forScheme: context.words.last ?? ""))
-    }
-
-    private func serviceToken(_ context: CommandContext) throws -> ServiceToken? {
-        let id = serviceTokenID.flatMap { $0.isEmpty ? nil : $0 }
-        let secret = serviceTokenSecret.flatMap { $0.isEmpty ? nil : $0 }
-        if let serviceTokenFile, !serviceTokenFile.isEmpty {
-            let path = context.path(serviceTokenFile)
-            let file = try FileSecret(path: path)
-            if file.isReadableByAll {
-                context.logger.warning("Every user of this host can read \(path); run: chmod 600 \(path)")
-            }
-            return try ServiceToken(parsing: file.secret, path: path, id: id)
-        }
-        switch (id, secret) {
-        case (nil, nil): return nil
-        case (let id?, let secret?): return ServiceToken(id: id, secret: Secret(secret))
-        case (_?, nil):
-            throw CommandError(
-                .usage,
-                "--service-token-id is given without its secret; add --service-token-file or "
-                    + "TUNNEL_SERVICE_TOKEN_SECRET"
-            )
-        case (nil, _?):
-            throw CommandError(.usage, "a service token's secret is given without its ID; add --service-token-id")
-        }
     }
 }
 

@@ -44,6 +44,35 @@ struct ServiceToken: Sendable, Equatable {
         self.init(id: id, secret: Secret(secret))
     }
 
+    /// What the flags or an entry of the configuration file say; a file goes before a secret.
+    ///
+    /// - Returns: nil when none is given.
+    /// - Throws: ``CommandError`` for half a token, ``HostError`` for a file that cannot be read.
+    static func given(id: String?, secret: String?, file: String?, _ context: CommandContext) throws -> ServiceToken? {
+        let id = id.flatMap { $0.isEmpty ? nil : $0 }
+        let secret = secret.flatMap { $0.isEmpty ? nil : $0 }
+        if let file, !file.isEmpty {
+            let path = context.path(file)
+            let content = try FileSecret(path: path)
+            if content.isReadableByAll {
+                context.logger.warning("Every user of this host can read \(path); run: chmod 600 \(path)")
+            }
+            return try ServiceToken(parsing: content.secret, path: path, id: id)
+        }
+        switch (id, secret) {
+        case (nil, nil): return nil
+        case (let id?, let secret?): return ServiceToken(id: id, secret: Secret(secret))
+        case (_?, nil):
+            throw CommandError(
+                .usage,
+                "--service-token-id is given without its secret; add --service-token-file or "
+                    + "TUNNEL_SERVICE_TOKEN_SECRET"
+            )
+        case (nil, _?):
+            throw CommandError(.usage, "a service token's secret is given without its ID; add --service-token-id")
+        }
+    }
+
     private static func malformed(_ path: String) -> CommandError {
         CommandError(
             .configuration,

@@ -147,6 +147,7 @@ enum CommandTree {
             "service-token-secret", "secret", environment: ["TUNNEL_SERVICE_TOKEN_SECRET"], isSecret: true),
         FlagDefinition("log-level", "loglevel", id: "loglevel"),
         FlagDefinition("logfile"), FlagDefinition("log-directory"),
+        FlagDefinition("forward", kind: .list),
         FlagDefinition("connect-to"), FlagDefinition("debug-stream", kind: .unsigned),
         FlagDefinition("service-token-file", environment: ["TUNNEL_SERVICE_TOKEN_FILE"]),
         FlagDefinition("desktop-entry", kind: .bool),
