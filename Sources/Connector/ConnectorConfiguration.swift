@@ -30,6 +30,12 @@ package struct ConnectorConfiguration: Sendable {
     /// Streams served at once over all links.
     package var maximumStreams = 10_000
     package var pidFile: String?
+    /// When systemd is told that the connector has started.
+    package var readyPolicy = ReadyPolicy.first
+    /// The answer of `/config`, JSON.
+    package var report = "{}"
+    /// Replaces `localConfiguration` in a running connector, where a reload may change it.
+    var currentLocalConfiguration: (@Sendable () -> ByteBuffer?)?
 
     package init(credentials: TunnelCredentials, routes: RoutingTable, edges: [String], version: String) {
         self.credentials = credentials
@@ -46,6 +52,14 @@ package struct ConnectorConfiguration: Sendable {
         return names
     }
 
+    /// Connections that are kept: one to each edge at most.
+    var wantedConnections: Int { edges.isEmpty ? haConnections : min(haConnections, edges.count) }
+
+    /// What a reload replaces.
+    package var served: ServedConfiguration {
+        ServedConfiguration(routes: routes, tags: tags, localConfiguration: localConfiguration, report: report)
+    }
+
     func plan(index: UInt8, previousAttempts: UInt8, tls: NIOSSLContext) -> SessionPlan {
         var plan = SessionPlan(
             index: index, credentials: credentials,
@@ -54,7 +68,7 @@ package struct ConnectorConfiguration: Sendable {
             previousAttempts: previousAttempts, tls: tls)
         plan.rpcTimeout = rpcTimeout
         plan.gracePeriod = gracePeriod
-        plan.localConfiguration = index == 0 ? localConfiguration : nil
+        plan.localConfiguration = index == 0 ? (currentLocalConfiguration.map { $0() } ?? localConfiguration) : nil
         return plan
     }
 
