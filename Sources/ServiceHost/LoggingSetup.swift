@@ -34,8 +34,10 @@ package struct LoggingSetup: Sendable, Equatable {
     /// - Parameters:
     ///   - console: the terminal side, standard error unless a test says otherwise.
     ///   - environment: `NO_COLOR` is obeyed.
+    ///   - level: set to the level of this setup; who keeps it can change the level later.
     package func makeLogger(
-        label: String = "cloudflared", console: LogSink = .standardError, environment: [String: String]
+        label: String = "cloudflared", console: LogSink = .standardError, environment: [String: String],
+        level shared: SharedLogLevel = SharedLogLevel(.info)
     ) -> Logger {
         var complaints: [String] = []
         var outputs: [SinkLogHandler.Output] = []
@@ -59,16 +61,19 @@ package struct LoggingSetup: Sendable, Equatable {
         if file != nil, directory != nil {
             complaints.append("both a log file and a log directory are given; the log file is used")
         }
-        let parsed = LogLevelName.level(named: level)
-        if parsed == nil {
+        shared.set(parsedLevel ?? .info)
+        if parsedLevel == nil {
             complaints.append(
                 "unknown log level \"\(level)\", using info; give one of trace, debug, info, warn, error, fatal")
         }
-        let handler = SinkLogHandler(outputs: outputs, level: parsed ?? .info)
+        let handler = SinkLogHandler(outputs: outputs, level: shared)
         let logger = Logger(label: label, factory: { _ in handler })
         for complaint in complaints { logger.error("\(complaint)") }
         return logger
     }
+
+    /// Nil when ``level`` is no level.
+    package var parsedLevel: Logger.Level? { LogLevelName.level(named: level) }
 
     private var logFilePath: String? {
         if let file, !file.isEmpty { return file }

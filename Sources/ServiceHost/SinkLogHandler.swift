@@ -13,18 +13,24 @@ package struct SinkLogHandler: LogHandler {
         }
     }
 
-    package var logLevel: Logger.Level
+    package var logLevel: Logger.Level {
+        get { ownLevel ?? sharedLevel.current }
+        set { ownLevel = newValue }
+    }
     package var metadata: Logger.Metadata = [:]
     package var metadataProvider: Logger.MetadataProvider?
     private let outputs: [Output]
+    private let sharedLevel: SharedLogLevel
+    /// Of this logger alone, once it was set.
+    private var ownLevel: Logger.Level?
     private let secondsSinceEpoch: @Sendable () -> Int
 
     /// - Parameter secondsSinceEpoch: the clock, given by tests.
     package init(
-        outputs: [Output], level: Logger.Level, secondsSinceEpoch: (@Sendable () -> Int)? = nil
+        outputs: [Output], level: SharedLogLevel, secondsSinceEpoch: (@Sendable () -> Int)? = nil
     ) {
         self.outputs = outputs
-        logLevel = level
+        sharedLevel = level
         self.secondsSinceEpoch = secondsSinceEpoch ?? { LogTime.now() }
     }
 

@@ -1,3 +1,5 @@
+import Yams
+
 /// The `forwarders` section.
 extension ConfigReader {
     private static let forwarderKeys = [
@@ -8,7 +10,9 @@ extension ConfigReader {
 
     mutating func forwarders(_ entry: Entry) throws(ConfigError) -> [ForwarderEntry] {
         guard let sequence = entry.value.sequence else { throw wrongType(entry, "a list of forwarders") }
-        guard sequence.count <= Self.mostForwarders else { throw error("the list has more than 1000 entries", at: entry) }
+        guard sequence.count <= Self.mostForwarders else {
+            throw error("the list has more than 1000 entries", at: entry)
+        }
         var result: [ForwarderEntry] = []
         for (index, node) in sequence.enumerated() {
             let item = Entry(

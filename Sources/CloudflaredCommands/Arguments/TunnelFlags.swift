@@ -19,6 +19,7 @@ enum TunnelFlags {
         row("origincert", .account, "TUNNEL_ORIGIN_CERT"),
         row("metrics", .host, "TUNNEL_METRICS"),
         row("pidfile", .host, "TUNNEL_PIDFILE"),
+        row("ready-policy", .host, "TUNNEL_READY_POLICY"),
     ]
 
     static let origin = [

@@ -32,6 +32,9 @@ struct TunnelCommand: CloudflaredCommand {
     var loggingSetup: LoggingSetup { logging.setup() }
 
     func run(in context: CommandContext) async throws {
+        if let forwarders = forwardersAlone(context) {
+            return try await AccessStart.start(ForwarderPlans.configurations(of: forwarders, context), context)
+        }
         let intent = try intent(context)
         // Everything that can be wrong here is found before anything is made at the account API.
         // The stand-in credentials go nowhere: only the flags are looked at.
@@ -40,7 +43,18 @@ struct TunnelCommand: CloudflaredCommand {
         let ensured = try await account.withClient(context) { client in
             try await ensure(intent, client, context)
         }
-        try await TunnelStart.start(try plan(intent, credentials: ensured, context), context)
+        try await TunnelStart.start(try plan(intent, credentials: ensured, context), of: self, context) {
+            try $0.plan(intent, credentials: ensured, $1)
+        }
+    }
+
+    /// The file's forwarders when neither it nor the command line asks for a tunnel: the service mode of
+    /// cli-and-config.md section 2.9.
+    private func forwardersAlone(_ context: CommandContext) -> [ForwarderEntry]? {
+        guard let file = context.configuration, !file.forwarders.isEmpty, file.tunnel ?? "" == "", file.ingress.isEmpty,
+            classic.hostname == nil, classic.name == nil, credentialsFile == nil, !origin.namesOrigin
+        else { return nil }
+        return file.forwarders
     }
 
     /// What the bare command is asked to make.
