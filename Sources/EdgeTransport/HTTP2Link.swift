@@ -11,7 +11,7 @@ import Synchronization
 package final class HTTP2Link: Sendable {
     package let channel: any Channel
     private let multiplexer: NIOHTTP2Handler.StreamMultiplexer
-    private let linkGuard: NIOLoopBound<LinkGuard>
+    let linkGuard: NIOLoopBound<LinkGuard>
     private let open: NIOLoopBoundBox<Int>
 
     package var eventLoop: any EventLoop { channel.eventLoop }
@@ -182,29 +182,6 @@ package final class HTTP2Link: Sendable {
     /// Ends the link at once: the only way the peer reliably notices (tunnel-protocol section 2.3).
     package func close() {
         channel.close(promise: nil)
-    }
-
-    // MARK: A changed network
-
-    /// The host's network changed, or the host slept. A link whose own address is gone ends at once; any other must answer
-    /// a PING soon. From any thread.
-    package func networkChanged() {
-        let linkGuard = linkGuard
-        eventLoop.execute {
-            if let address = self.vanishedAddress() {
-                linkGuard.value.fail(LinkError(.networkChanged, "this host has no longer the address \(address)"))
-            } else {
-                linkGuard.value.probe()
-            }
-        }
-    }
-
-    /// Our own address of this connection, when no interface has it any more.
-    private func vanishedAddress() -> String? {
-        guard let address = channel.localAddress?.ipAddress, !address.hasPrefix("127."),
-            let devices = try? System.enumerateDevices()
-        else { return nil }
-        return devices.contains { $0.address?.ipAddress == address } ? nil : address
     }
 }
 

@@ -12,8 +12,8 @@ package struct LinkConfiguration: Sendable {
     package var pingInterval: TimeAmount = .seconds(5)
     /// How long the answer to a PING may take before the link counts as dead.
     package var pingTimeout: TimeAmount = .seconds(5)
-    /// The least and the most time for the answer to a PING that is sent because the host's network changed; four of the
-    /// last round trips lie between.
+    /// The least and the most time for the answer to a PING that is sent because the way to the peer is another now; four
+    /// of the last round trips lie between.
     package var probeTimeout = TimeAmount.seconds(1)...TimeAmount.seconds(3)
     /// What a peer may send on one stream before we read it, bytes.
     package var streamWindow = 1 << 20

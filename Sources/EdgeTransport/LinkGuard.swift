@@ -124,11 +124,14 @@ final class LinkGuard: ChannelInboundHandler {
 
     // MARK: Liveness
 
-    /// The peer has to show that it is still there, sooner than by the ordinary course.
-    func probe() {
+    /// The peer has to show that it is still there, without waiting for the link to be idle.
+    ///
+    /// - Parameter urgently: there is reason to doubt it, so that it gets less time.
+    func probe(urgently: Bool) {
         guard isReady, failure == nil else { return }
         let bounds = configuration.probeTimeout
-        let limit = min(bounds.upperBound, max(bounds.lowerBound, (roundTrip ?? .milliseconds(500)) * 4))
+        let soon = min(bounds.upperBound, max(bounds.lowerBound, (roundTrip ?? .milliseconds(500)) * 4))
+        let limit = urgently ? soon : configuration.pingTimeout
         guard var waiting = ping, lastHeard < waiting.sent else { return sendPing(within: limit) }
         // Probes that come thick and fast must not put the end off.
         waiting.deadline = min(waiting.deadline, .now() + limit)

@@ -152,7 +152,8 @@ import Testing
                     return error as? ConnectorError
                 }
             }
-            for _ in 0..<2 {
+            // Two waits, each with its floor and what is beyond.
+            for _ in 0..<4 {
                 await clock.waitForSleepers(1)
                 clock.advance(by: .seconds(40))
             }

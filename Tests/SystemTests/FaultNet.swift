@@ -163,6 +163,20 @@ extension Program {
         output.lines.filter { $0.text.contains(text) }.count
     }
 
+    /// Files and sockets the program has open.
+    var descriptors: Int {
+        get throws { try FileManager.default.contentsOfDirectory(atPath: "/proc/\(processIdentifier)/fd").count }
+    }
+
+    /// Memory the program has in use.
+    var residentKilobytes: Int {
+        get throws {
+            let status = try String(contentsOfFile: "/proc/\(processIdentifier)/status", encoding: .utf8)
+            let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") } ?? ""
+            return line.split(whereSeparator: { !$0.isNumber }).first.flatMap { Int($0) } ?? 0
+        }
+    }
+
     /// Registrations so far.
     var registrations: Int { count(of: "Registered tunnel connection", in: output) }
 
