@@ -10,8 +10,8 @@ package struct Backoff: Sendable, Equatable {
         package var floor: Duration
         /// The most the first wait can be.
         package var start: Duration
-        /// The most any wait can be.
-        package var cap: Duration
+        /// The most any wait can be; nil for what the whole backoff allows.
+        package var cap: Duration?
 
         /// Nobody answers, or the link broke. The edge does not suffer from being asked, and whoever waits for a path to
         /// come back must not wait long: with the time of one dial, the cap stays under ten seconds.
@@ -19,15 +19,19 @@ package struct Backoff: Sendable, Equatable {
         /// Links come about and do not last.
         package static let flapping = Pace(floor: .seconds(1), start: .seconds(3), cap: .seconds(8))
         /// The edge answers, and says no.
-        package static let refusal = Pace(floor: .seconds(1), start: .seconds(2), cap: .seconds(32))
+        package static let refusal = Pace(floor: .seconds(1), start: .seconds(2), cap: nil)
     }
 
     /// The longest wish of an edge that is honoured: a wrong number there must not silence a connector for a day.
     package static let longestHint = Duration.seconds(300)
 
+    /// The most a wait can be whatever the trouble, hints and floors aside.
+    package var cap: Duration
     private var last: Duration?
 
-    package init() {}
+    package init(cap: Duration = .seconds(32)) {
+        self.cap = cap
+    }
 
     /// The wait before the next attempt.
     ///
@@ -44,7 +48,7 @@ package struct Backoff: Sendable, Equatable {
 
     /// The most the next wait can be, hint aside.
     package func upperBound(_ pace: Pace) -> Duration {
-        min(pace.cap, max(pace.start, (last ?? .zero) * 3))
+        max(pace.floor, min(cap, pace.cap ?? cap, max(pace.start, (last ?? .zero) * 3)))
     }
 
     /// A connection lasted: the next trouble starts from the beginning.

@@ -21,6 +21,7 @@ actor ConnectionManager {
     static let startInterval = Duration.milliseconds(200)
 
     private let haConnections: Int
+    private let backoff: Backoff
     private let connect: Connect
     private let watchHost: WatchHost
     private let clock: any Clock<Duration>
@@ -42,19 +43,21 @@ actor ConnectionManager {
             configuration: configuration, tls: tls, proxy: proxy, group: group, logger: logger)
         let host = HostChanges(group: group, clock: clock, logger: logger)
         self.init(
-            edges: configuration.edges, haConnections: configuration.haConnections, clock: clock, logger: logger,
-            report: report, watchHost: { await host.run($0) }, connect: { try await connector.connect($0) })
+            edges: configuration.edges, haConnections: configuration.haConnections, backoff: configuration.backoff,
+            clock: clock, logger: logger, report: report, watchHost: { await host.run($0) },
+            connect: { try await connector.connect($0) })
     }
 
     /// - Parameters:
     ///   - watchHost: tells what happens to the host, until cancelled.
     ///   - connect: makes one attempt and returns when that connection is over.
     init(
-        edges: [String], haConnections: Int, clock: any Clock<Duration>, logger: Logger,
+        edges: [String], haConnections: Int, backoff: Backoff = Backoff(), clock: any Clock<Duration>, logger: Logger,
         report: @escaping @Sendable (ConnectionEvent) -> Void, watchHost: @escaping WatchHost,
         connect: @escaping Connect
     ) {
         self.haConnections = haConnections
+        self.backoff = backoff
         self.connect = connect
         self.watchHost = watchHost
         self.clock = clock
@@ -85,7 +88,8 @@ actor ConnectionManager {
             for index in 0..<count {
                 slots.addTask { try await self.keepSlot(UInt8(index)) }
             }
-            try await slots.waitForAll()
+            // Not `waitForAll`, which would let the other slots wait on after one gave up.
+            while try await slots.next() != nil {}
         }
     }
 
@@ -104,7 +108,7 @@ actor ConnectionManager {
 
     private func keepSlot(_ index: UInt8) async throws {
         await waitForTurn(of: index)
-        var machine = ConnectionSlot.StateMachine()
+        var machine = ConnectionSlot.StateMachine(backoff: backoff)
         var random = SystemRandomNumberGenerator()
         while !draining.isOpen {
             try Task.checkCancellation()
@@ -145,7 +149,7 @@ actor ConnectionManager {
                 throw ConnectorError(.refusedByEdge, "the edge refuses this tunnel: \(reason)")
             }
             // Other connections serve. One edge's refusal must not end them; this slot alone waits, as long as any does.
-            let cap = Backoff.Pace.refusal.cap
+            let cap = backoff.cap
             let pause = ConnectionSlot.Wait(duration: cap, atLeast: cap, elsewhere: true, cause: reason)
             return await rest(pause, slot: index, wasRegistered: wasRegistered)
         case .wait(let pause):

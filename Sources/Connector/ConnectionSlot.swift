@@ -31,12 +31,16 @@ enum ConnectionSlot {
         /// Short-lived connections in a row before the slot takes more time, and other addresses.
         static let flapsBeforeSlowing = 3
 
-        private(set) var backoff = Backoff()
+        private(set) var backoff: Backoff
         /// Attempts since the last registration, as told to the edge.
         private(set) var previousAttempts: UInt8 = 0
         private var everRegistered = false
         private var refusalsInARow = 0
         private var flapsInARow = 0
+
+        init(backoff: Backoff = Backoff()) {
+            self.backoff = backoff
+        }
 
         mutating func dialFailed(_ error: LinkError, using random: inout some RandomNumberGenerator) -> Action {
             // A dial that began on the network that was says nothing about the one that is.

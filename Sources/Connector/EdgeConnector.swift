@@ -86,7 +86,7 @@ struct EdgeConnector: Sendable {
             let found = try await OriginResolver.addresses(host: target.host, port: target.port, on: group.next()).get()
             return found[attempt % found.count]
         } catch {
-            throw LinkError(.dialFailed, "the edge's name \(target.host) does not resolve", cause: error)
+            throw LinkError(.dialFailed, "no way to the edge \(edge) of --edge", cause: error)
         }
     }
 }

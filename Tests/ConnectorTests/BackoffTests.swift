@@ -13,7 +13,7 @@ struct BackoffTests {
                 let pace = Self.paces[Int.random(in: 0..<3, using: &random)]
                 let bound = backoff.upperBound(pace)
                 let wait = backoff.wait(pace, using: &random)
-                #expect(bound >= pace.start && bound <= pace.cap, "seed \(seed)")
+                #expect(bound >= pace.start && bound <= pace.cap ?? backoff.cap, "seed \(seed)")
                 #expect(wait >= pace.floor && wait <= bound, "seed \(seed)")
                 if Int.random(in: 0..<8, using: &random) == 0 { backoff.connectionLasted() }
             }
@@ -27,6 +27,18 @@ struct BackoffTests {
         #expect(Set(waits).count == waits.count)
         #expect(waits.contains { $0 > .seconds(20) })
         #expect(waits[0] <= .seconds(2))
+    }
+
+    @Test(arguments: [0, 1, 3, 8])
+    func `the number of retries bounds every pace, down to its floor`(retries: Int) {
+        for seed in UInt64(0)..<200 {
+            var random = SeededGenerator(seed: seed)
+            var backoff = Backoff(cap: .seconds(1 << retries))
+            for pace in Self.paces + Self.paces {
+                let wait = backoff.wait(pace, using: &random)
+                #expect(wait >= pace.floor && wait <= max(pace.floor, .seconds(1 << retries)), "seed \(seed)")
+            }
+        }
     }
 
     @Test func `a connection that lasted starts from the beginning`() {

@@ -100,7 +100,7 @@ struct ConnectionSlotTests {
             for _ in 0..<20 {
                 let pause = try wait(slot.sessionEnded(.lost("gone"), lived: .seconds(1), using: &random))
                 #expect(pause.atLeast == Backoff.Pace.flapping.floor && pause.elsewhere, "seed \(seed)")
-                #expect(pause.duration <= Backoff.Pace.flapping.cap, "seed \(seed)")
+                #expect(pause.duration <= .seconds(8), "seed \(seed)")
             }
             let pause = try wait(slot.sessionEnded(.lost("gone"), lived: .seconds(11), using: &random))
             #expect(pause.duration <= Backoff.Pace.path.start && !pause.elsewhere, "seed \(seed)")

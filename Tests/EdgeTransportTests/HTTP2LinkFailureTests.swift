@@ -60,7 +60,10 @@ import TunnelWire
         await origin.stop()
         await #expect { try await Self.dial(address) } throws: { error in
             guard let error = error as? LinkError else { return false }
-            return error.code == .dialFailed && error.recovery == .retryElsewhere && error.message.contains("\(port)")
+            return error.code == .dialFailed && error.recovery == .retryElsewhere
+                && error.description
+                    == "no connection to the edge at 127.0.0.1:\(port) (connection refused);"
+                    + " check --edge and that the edge runs"
         }
     }
 
@@ -95,7 +98,11 @@ import TunnelWire
             try channel.pipeline.syncOperations.addHandler(
                 Greeter("SSH-2.0-OpenSSH_9.2p1 Debian-2 and some more text\r\n"))
         }
-        await #expect { try await Self.dial(origin) } throws: { ($0 as? LinkError)?.code == .protocolViolation }
+        await #expect { try await Self.dial(origin) } throws: { error in
+            guard let error = error as? LinkError else { return false }
+            return error.code == .protocolViolation && error.description.contains("--edge must name that port")
+                && !error.description.contains("file:")
+        }
         await origin.stop()
     }
 
