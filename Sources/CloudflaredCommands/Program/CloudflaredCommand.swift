@@ -30,7 +30,7 @@ struct Cloudflared: CommandContainer {
         abstract: "Connects private services to an edge, and people to those services.",
         discussion: "Environment variables and config.yml can set most flags. Flags may be written -flag or --flag.",
         version: BuildInfo.current.line,
-        subcommands: [TunnelCommand.self, AccessCommand.self, VersionCommand.self])
+        subcommands: [TunnelCommand.self, AccessCommand.self, ServiceCommand.self, VersionCommand.self])
 }
 
 struct VersionCommand: CommandContainer {
