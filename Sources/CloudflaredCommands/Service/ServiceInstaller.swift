@@ -123,7 +123,8 @@ struct ServiceInstaller {
         if layout.packagedUnitPath != nil { return }
         let unit = ServiceUnit.text(
             program: try ServiceProgram.checked(program, root: layout.root), isTemplate: layout.name != nil)
-        if !isWritten || (try SmallFile.read(layout.unitPath, limit: 1 << 20).text) != unit { plan.unit = unit }
+        let present = isWritten ? try SmallFile.read(layout.unitPath, limit: 1 << 20).text : nil
+        if present != unit { plan.unit = unit }
     }
 
     /// A service of the official client for another tunnel is not replaced by accident.
