@@ -88,7 +88,7 @@ let package = Package(
         pure("AccessPolicy", [crypto]),
 
         // Drivers: one outside thing each
-        driver("ByteStream", [crypto, nioCore, nioHTTP1]),
+        driver("ByteStream", [crypto, nioCore, nioHTTP1, nioSSL]),
         driver(
             "EdgeTransport",
             ["ByteStream", "TunnelWire", nioCore, nioPosix, nioHTTP1, nioSSL, nioHTTP2, nioHPACK, logging]),
