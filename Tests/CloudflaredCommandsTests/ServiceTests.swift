@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import ServiceHost
 import Testing
 import TunnelConfig
 
@@ -244,7 +245,7 @@ struct ServiceTests {
         #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link).hasSuffix("/cloudflared.service"))
         #expect(run.output.contains("systemctl start cloudflared.service"))
         #expect(try await home.run("service uninstall --purge --root \(root)").code == 0)
-        #expect(try? FileManager.default.destinationOfSymbolicLink(atPath: link) == nil)
+        #expect((try? FileManager.default.destinationOfSymbolicLink(atPath: link)) == nil)
         #expect(!FileManager.default.fileExists(atPath: "\(root)/etc/cloudflared"))
     }
 

@@ -169,7 +169,9 @@ struct ServiceInstaller {
         let isThere = FileManager.default.fileExists(atPath: path)
         guard let wanted = source.configuration else {
             // The unit of an instance names its file, so that it never takes that of another tunnel.
-            if layout.name != nil, !isThere { plan.configuration = ServiceUnit.mark + ": settings of this tunnel\n" }
+            if layout.name != nil, !isThere {
+                plan.configuration = ServiceUnit.mark + ": settings of this tunnel\nno-autoupdate: true\n"
+            }
             return
         }
         guard wanted.path != path else { return }
