@@ -21,6 +21,7 @@ extension SystemTests {
                 try await Self.installService(in: root)
                 try await Self.lookAtService(in: root)
                 try await Self.upgrade(upgrades, in: root)
+                try await Self.installAgain(in: root)
                 try await Self.removeAll(in: root)
             }
         }
@@ -172,6 +173,36 @@ extension SystemTests {
             #expect(try await root.property("UnitFileState", of: "cloudflared") == "enabled")
             try await root.run("systemctl start cloudflared")
             try await visit(in: root)
+        }
+
+        /// The same service out and in again, and a second one beside it, by the command alone.
+        private static func installAgain(in root: SystemdRoot) async throws {
+            try await root.run(
+                """
+                set -e
+                cp /etc/cloudflared/token /root/token
+                cloudflared service uninstall
+                ! systemctl is-active cloudflared
+                ! test -e /etc/cloudflared/token
+                cloudflared service install --token-file /root/token
+                systemctl is-active cloudflared
+                cloudflared service install --token-file /root/token
+                """)
+            try await visit(in: root)
+            try await root.run(
+                """
+                set -e
+                mkdir /etc/cloudflared/second
+                printf '%s\\n' 'edge: ["127.0.0.1:7844"]' 'cacert: /etc/cloudflared/ca.pem' 'protocol: http2' \
+                    'metrics: 127.0.0.1:20242' 'ingress:' '- service: hello_world' >/etc/cloudflared/second/config.yml
+                cloudflared service install --name second --token-file /root/token
+                curl -sS --fail --max-time 20 http://127.0.0.1:20242/ready
+                cloudflared service uninstall --name second --purge
+                ! test -e /etc/cloudflared/second
+                ! systemctl is-active cloudflared@second
+                systemctl is-active cloudflared
+                rm /root/token
+                """)
         }
 
         private static func removeAll(in root: SystemdRoot) async throws {
