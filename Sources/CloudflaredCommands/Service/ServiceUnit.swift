@@ -56,7 +56,8 @@ enum ServiceUnit {
         let environment = isTemplate ? "/etc/cloudflared/%i/environment" : "/etc/default/cloudflared"
         let below = isTemplate ? "%i/" : ""
         let configuration = isTemplate ? " --config /etc/cloudflared/%i/config.yml" : ""
-        let state = isTemplate ? "/%i" : ""
+        // Not below that of the first service: systemd gives the whole of it to another account.
+        let state = isTemplate ? "@%i" : ""
         return """
             [Unit]
             Description=Connector that serves private services through \(tunnel)
