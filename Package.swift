@@ -88,7 +88,7 @@ let package = Package(
         pure("AccessPolicy", [crypto]),
 
         // Drivers: one outside thing each
-        driver("ByteStream", [crypto, nioCore, nioHTTP1]),
+        driver("ByteStream", [crypto, nioCore, nioHTTP1, nioSSL]),
         driver(
             "EdgeTransport",
             ["ByteStream", "TunnelWire", nioCore, nioPosix, nioHTTP1, nioSSL, nioHTTP2, nioHPACK, logging]),
@@ -193,7 +193,8 @@ let package = Package(
         tests(
             "CloudflaredCommandsTests",
             [
-                "CloudflaredCommands", "TunnelConfig", "AccessClient", "ServiceHost", nioCore, nioHTTP1, argumentParser,
+                "CloudflaredCommands", "Connector", "TunnelConfig", "AccessClient", "ServiceHost", nioCore, nioHTTP1,
+                argumentParser,
                 logging,
             ]),
         tests("EdgeCommandsTests", ["EdgeCommands", "EdgeStore", "AccessPolicy", "TunnelConfig", argumentParser]),

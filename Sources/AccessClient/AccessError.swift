@@ -57,8 +57,8 @@ package struct AccessError: Error, CustomStringConvertible {
         switch code {
         case .usage: .usage
         case .configuration: .configuration
-        case .nameNotResolved, .unreachable, .timedOut, .unavailable: .unavailable
-        case .listen, .proxy, .untrusted, .tls, .loginRequired, .denied, .notWebSocket, .connectionLost: .failure
+        case .listen, .nameNotResolved, .unreachable, .timedOut, .unavailable: .unavailable
+        case .proxy, .untrusted, .tls, .loginRequired, .denied, .notWebSocket, .connectionLost: .failure
         }
     }
 }

@@ -1,3 +1,4 @@
+import ByteStream
 import Glibc
 import NIOCore
 import NIOHTTP1

@@ -123,7 +123,7 @@ package struct Forwarder: Sendable {
             if !(error is CancellationError) {
                 logger.error(
                     "failed to connect to origin",
-                    metadata: ["error": "\(error)", "originURL": "\(configuration.hostname)"])
+                    metadata: ["error": "\(error)", "originURL": "\(configuration.hostname.withoutQuery)"])
             }
             local.eventLoop.execute { local.abort() }
         }
@@ -137,7 +137,7 @@ package struct Forwarder: Sendable {
         logger.debug(
             "Websocket request",
             metadata: [
-                "url": "\(configuration.hostname)", "headers": "\(UpgradeRequest.redacted(request.head.headers))",
+                "url": "\(configuration.hostname.withoutQuery)", "headers": "\(request.loggedHeaders)",
             ])
         let dial = try EdgeDial(configuration, request: request, tls: tls, eventLoop: local.eventLoop)
         let remote = try await dial.connected()

@@ -7,6 +7,8 @@ import TunnelConfig
 enum UpgradeAnswer {
     /// Bytes of a refusal's body that are read.
     static let maximumBody = 1024
+    /// Letters of each of its lines that are shown.
+    private static let maximumLine = 400
 
     /// Whether the answer is the complete WebSocket handshake of RFC 6455 section 4.1.
     static func isWebSocket(_ head: HTTPResponseHead, expectedAccept: String) -> Bool {
@@ -28,9 +30,13 @@ enum UpgradeAnswer {
     ) -> AccessError {
         let host = hostname.authorityText
         let status = "\(host) answered \(head.status.code) \(head.status.reasonPhrase)"
-        let text = firstLine(of: body, type: head.headers.first(name: "content-type")).map { " (\"\($0)\")" } ?? ""
+        let lines = lines(of: body, type: head.headers.first(name: "content-type"))
+        let text = lines.isEmpty ? "" : " (\"" + lines.joined(separator: " ") + "\")"
         if isLoginRedirect(head, hostname: hostname) { return login(host, usesServiceToken: usesServiceToken) }
         switch head.status.code {
+        case 401 where lines.count > 1, 403 where lines.count > 1:
+            // The edge says itself what to do.
+            return AccessError(.denied, status + ": " + lines.joined(separator: " "))
         case 101:
             return AccessError(
                 .notWebSocket,
@@ -89,17 +95,17 @@ enum UpgradeAnswer {
             : "policy denied: if the application takes service tokens, give --service-token-id and --service-token-secret"
     }
 
-    /// The first line of a plain text, short and printable.
-    private static func firstLine(of body: String, type: String?) -> String? {
-        guard type?.lowercased().hasPrefix("text/plain") ?? false else { return nil }
-        let line = body.split(whereSeparator: \.isNewline).first?.trimmed ?? ""
-        let printable = line.unicodeScalars.filter { scalar in
-            switch scalar.properties.generalCategory {
-            case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator: false
-            default: true
+    /// The first two lines of a plain text, each short and printable.
+    private static func lines(of body: String, type: String?) -> [String] {
+        guard type?.lowercased().hasPrefix("text/plain") ?? false else { return [] }
+        return body.split(whereSeparator: \.isNewline).prefix(2).map { line in
+            let printable = line.trimmed.unicodeScalars.filter { scalar in
+                switch scalar.properties.generalCategory {
+                case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator: false
+                default: true
+                }
             }
-        }
-        let text = String(String.UnicodeScalarView(printable.prefix(200)))
-        return text.isEmpty ? nil : text
+            return String(String.UnicodeScalarView(printable.prefix(maximumLine)))
+        }.filter { !$0.isEmpty }
     }
 }

@@ -7,6 +7,8 @@ import TunnelConfig
 /// outside.
 struct UpgradeRequest: Sendable {
     let head: HTTPRequestHead
+    /// Without those of the user's `-H`.
+    private let ownHeaders: HTTPHeaders
     /// What `Sec-WebSocket-Accept` has to be.
     let expectedAccept: String
 
@@ -29,20 +31,18 @@ struct UpgradeRequest: Sendable {
         }
         // What the flags say goes first; a repeated name of the user's is sent every time.
         let extra = configuration.headers.filter { !own.contains(name: $0.name) && !Self.isReserved($0.name) }
+        ownHeaders = own
         own.add(contentsOf: extra)
         head = HTTPRequestHead(
             version: .http1_1, method: .GET, uri: Self.escaped(configuration.hostname.target), headers: own)
         expectedAccept = WebSocketHandshake.accept(forKey: key)
     }
 
-    /// The headers for a log: what may hold a secret is masked.
-    static func redacted(_ headers: HTTPHeaders) -> String {
-        headers.map { name, value in
-            let lower = name.lowercased()
-            let isSecret =
-                lower.hasPrefix("cf-access-")
-                || ["authorization", "proxy-authorization", "cookie", "set-cookie"].contains(lower)
-            return "\(name): \(isSecret ? Secret.mask : value)"
+    /// The headers for a log. What the user gave by `-H` may hold a secret under any name, so its values are masked.
+    var loggedHeaders: String {
+        head.headers.map { name, value in
+            let isShown = ownHeaders.contains(name: name) && !name.lowercased().hasPrefix("cf-access-")
+            return "\(name): \(isShown ? value : Secret.mask)"
         }.joined(separator: ", ")
     }
 

@@ -50,7 +50,8 @@ actor ConnectionManager {
             for index in 0..<count {
                 slots.addTask { try await self.keepSlot(UInt8(index)) }
             }
-            try await slots.waitForAll()
+            // Not `waitForAll`, which would let the other slots wait on after one gave up.
+            while try await slots.next() != nil {}
         }
     }
 
@@ -63,7 +64,7 @@ actor ConnectionManager {
 
     private func keepSlot(_ index: UInt8) async throws {
         if index > 0 { await waitUnlessDraining { await self.firstRegistered.wait() } }
-        var machine = ConnectionSlot.StateMachine()
+        var machine = ConnectionSlot.StateMachine(backoff: configuration.backoff)
         var random = SystemRandomNumberGenerator()
         while !draining.isOpen {
             try Task.checkCancellation()
@@ -94,7 +95,8 @@ actor ConnectionManager {
                 throw ConnectorError(.refusedByEdge, "the edge refuses this tunnel: \(reason)")
             }
             // Other connections serve. One edge's refusal must not end them; this slot alone waits, as long as any does.
-            let pause = ConnectionSlot.StateMachine.Action.wait(Backoff().cap, elsewhere: true, cause: reason)
+            let pause = ConnectionSlot.StateMachine.Action.wait(
+                configuration.backoff.cap, elsewhere: true, cause: reason)
             return try await carryOut(pause, slot: index, wasRegistered: wasRegistered)
         case .wait(let duration, let elsewhere, let cause):
             guard !draining.isOpen else { return false }
@@ -173,7 +175,7 @@ actor ConnectionManager {
             let found = try await OriginResolver.addresses(host: target.host, port: target.port, on: group.next()).get()
             return found[attempt % found.count]
         } catch {
-            throw LinkError(.dialFailed, "the edge's name \(target.host) does not resolve", cause: error)
+            throw LinkError(.dialFailed, "no way to the edge \(edge) of --edge", cause: error)
         }
     }
 }

@@ -16,6 +16,8 @@ package struct ConnectorConfiguration: Sendable {
     package var edgeCAFile: String?
     package var postQuantumOnly = false
     package var haConnections = 4
+    /// How often the wait between attempts doubles from a second on, before it stays as it is (`--retries`).
+    package var retries = 5
     package var gracePeriod: TimeAmount = .seconds(30)
     package var rpcTimeout: TimeAmount = .seconds(5)
     /// Random for each process; sent to the edge, shown by `/ready`.
@@ -59,6 +61,9 @@ package struct ConnectorConfiguration: Sendable {
     package var served: ServedConfiguration {
         ServedConfiguration(routes: routes, tags: tags, localConfiguration: localConfiguration, report: report)
     }
+
+    /// The waits of a slot.
+    var backoff: Backoff { Backoff(cap: .seconds(1 << min(max(retries, 0), 16))) }
 
     func plan(index: UInt8, previousAttempts: UInt8, tls: NIOSSLContext) -> SessionPlan {
         var plan = SessionPlan(

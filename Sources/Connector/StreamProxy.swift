@@ -20,8 +20,9 @@ package struct StreamProxy: Sendable {
         /// Where TCP streams (private network routing) may go. Nil refuses them all: that routing is not in this version,
         /// and an edge must not reach into the network by itself.
         package var privateNetwork: DestinationAllowList?
-        /// How long a desktop, SSH or file share stream may be silent.
-        package var streamLimits = Splice.Limits()
+        /// A desktop or shell may be silent for as long as it lives: the link's PING notices a dead edge, and the edge a
+        /// dead visitor.
+        package var streamLimits = Splice.Limits(idle: nil)
         /// The same for requests. A request without body has ended its direction at once, so a slow answer or an event
         /// stream must not be taken for a peer that went away.
         package var requestLimits = Splice.Limits(idle: .hours(1), idleHalfClosed: nil)

@@ -201,7 +201,7 @@ package struct ControlAPIClient: Sendable {
         switch status.code {
         case 401, 403:
             code = .unauthorized
-            remedy = "use the cert.pem of this account, or log in again"
+            remedy = "use the cert.pem of this account: cloudflared-edge init wrote it into the edge's data directory"
         case 404:
             code = .notFound
             remedy = "check the name or id, and that --api-url ends as in https://api.example.com/client/v4"

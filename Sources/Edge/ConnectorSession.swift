@@ -15,6 +15,7 @@ actor ConnectorSession {
     private let registry: TunnelRegistry
     private let limits: EdgeLimits
     private let logger: Logger
+    private let rejections: RejectionLog
     private let address: String
     /// Called once, when the connector is no stranger any more.
     private let registered: @Sendable () -> Void
@@ -25,16 +26,19 @@ actor ConnectorSession {
     private var timer: Scheduled<Void>?
     private var reason = "the connector closed the link"
     private var isOver = false
+    /// The connector said goodbye, and has the time for that.
+    private var isLeaving = false
 
     init(
         link: HTTP2Link, address: String, registry: TunnelRegistry, limits: EdgeLimits, logger: Logger,
-        registered: @escaping @Sendable () -> Void
+        rejections: RejectionLog, registered: @escaping @Sendable () -> Void
     ) {
         self.link = link
         self.address = address
         self.registry = registry
         self.limits = limits
         self.logger = logger
+        self.rejections = rejections
         self.registered = registered
         unownedExecutor = link.eventLoop.executor.asUnownedSerialExecutor()
     }
@@ -47,7 +51,10 @@ actor ConnectorSession {
                 try await link.becomeReady()
                 await serve()
             } catch {
-                // Probes, port scans and garbage end here; they are no reason to wake anybody.
+                if let message = RejectionLog.tunnelMessage(for: error) {
+                    rejections.report(message, address: address)
+                }
+                // Probes that only connect end here too; they are no reason to wake anybody.
                 logger.debug("Link not made", metadata: ["ip": "\(address)", "error": "\(error)"])
             }
             link.close()
@@ -110,15 +117,16 @@ actor ConnectorSession {
             case .unregisterRequested:
                 if let admission { await registry.unregistered(admission.link.id) }
                 reason = "the connector unregistered"
+                isLeaving = true
                 closeLink(after: limits.connectorDrain, because: "the connector did not leave in time")
                 await perform(machine.unregisterAnswered())
             case .closed(let why, let failed):
                 if failed { reason = why }
                 isOver = true
                 // Nobody can unregister this link any more: route nothing to it, and do not wait for ever.
-                if let admission, failed {
+                if let admission {
                     await registry.unregistered(admission.link.id)
-                    closeLink(after: limits.drain, because: why)
+                    if !isLeaving { closeLink(after: limits.drain, because: why) }
                 }
             }
         }

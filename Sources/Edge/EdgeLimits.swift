@@ -12,7 +12,7 @@ package struct EdgeLimits: Sendable {
     package var keepAlive: TimeAmount = .seconds(75)
     /// From the last byte of a request to the response head. An upload that moves does not count.
     package var responseHead: TimeAmount = .seconds(100)
-    /// Silence in both directions of a request or a WebSocket.
+    /// Silence in both directions of a request. A WebSocket may be silent.
     package var streamIdle: TimeAmount = .hours(1)
     /// Between two looks whether a visitor whose stream goes on is still admitted.
     package var admissionCheck: TimeAmount = .seconds(15)

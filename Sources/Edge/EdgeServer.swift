@@ -16,15 +16,14 @@ package actor EdgeServer {
         package var httpsListen: ListenAddress
         /// See `EdgeTLS.edge`.
         package var tunnelTLS: NIOSSLContext
-        /// See `VisitorTLS.context`.
-        package var visitorTLS: NIOSSLContext
+        package var visitorTLS: VisitorTLS
         package var names: VisitorGate.Names
         package var limits = EdgeLimits()
         package var link = LinkConfiguration()
 
         package init(
             tunnelListen: ListenAddress, httpsListen: ListenAddress, tunnelTLS: NIOSSLContext,
-            visitorTLS: NIOSSLContext, names: VisitorGate.Names
+            visitorTLS: VisitorTLS, names: VisitorGate.Names
         ) {
             self.tunnelListen = tunnelListen
             self.httpsListen = httpsListen
@@ -83,7 +82,9 @@ package actor EdgeServer {
         let gate = VisitorGate(
             names: configuration.names, limits: limits, routes: registry.routes, policies: policies,
             refreshRoutes: { await registry.refresh() }, account: account, asides: asides, logger: logger)
-        let visitors = VisitorListener(tls: configuration.visitorTLS, limits: limits) { gate.arrived($0) }
+        let visitors = VisitorListener(
+            tls: configuration.visitorTLS, limits: limits, rejections: RejectionLog(logger: logger)
+        ) { gate.arrived($0) }
         let connectors = TunnelListener(
             tls: configuration.tunnelTLS, configuration: configuration.link, limits: limits, registry: registry,
             logger: logger)

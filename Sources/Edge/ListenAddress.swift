@@ -33,6 +33,13 @@ package struct ListenAddress: Sendable, Equatable, CustomStringConvertible {
         EdgeError(.configuration, "\"\(text)\" is no address to listen on; give IP:PORT, such as 127.0.0.1:8443")
     }
 
+    /// The IP addresses at which a listener here is reached: this one, or all of the machine's for a wildcard.
+    package var reachableAddresses: [String] {
+        guard host == "0.0.0.0" || host == "::" else { return [host] }
+        let devices = (try? System.enumerateDevices()) ?? []
+        return devices.compactMap { $0.address?.ipAddress }
+    }
+
     func socketAddress() throws -> SocketAddress {
         try SocketAddress(ipAddress: host, port: port)
     }

@@ -93,13 +93,14 @@ final class OriginRelay: @unchecked Sendable {
             // Nothing is spliced before the answer, but a visitor that leaves takes the stream along.
             exchange.attach(Departure { [weak self] in self?.departed() })
         } else {
-            splice(exchange, pipe, halfClosedIdle: limits.streamIdle)
+            splice(exchange, pipe, idle: limits.streamIdle, halfClosedIdle: limits.streamIdle)
         }
         if isGivenUp { pipe.abort() }
     }
 
-    private func splice(_ visitor: any BytePipe, _ stream: any BytePipe, halfClosedIdle: TimeAmount) {
-        let spliceLimits = Splice.Limits(idle: limits.streamIdle, idleHalfClosed: halfClosedIdle)
+    private func splice(_ visitor: any BytePipe, _ stream: any BytePipe, idle: TimeAmount?, halfClosedIdle: TimeAmount)
+    {
+        let spliceLimits = Splice.Limits(idle: idle, idleHalfClosed: halfClosedIdle)
         Splice.join(visitor, stream, limits: spliceLimits) { [self] summary in
             timer?.cancel()
             release()
@@ -151,7 +152,7 @@ final class OriginRelay: @unchecked Sendable {
         exchange.respond(status: response.status, headers: headers)
         guard exchange.request.isWebSocket, let pipe else { return }
         // Only now, since the first bytes of the body may come at once.
-        splice(exchange, pipe, halfClosedIdle: limits.streamIdle)
+        splice(exchange, pipe, idle: limits.streamIdle, halfClosedIdle: limits.streamIdle)
         exchange.declineUpgrade()
     }
 
@@ -163,7 +164,8 @@ final class OriginRelay: @unchecked Sendable {
         }
         do {
             let visitor = try exchange.upgrade(headers: headers)
-            splice(visitor, stream, halfClosedIdle: .minutes(5))
+            // A desktop may be silent for hours; a dead visitor is noticed by its socket or its HTTP/2 connection.
+            splice(visitor, stream, idle: nil, halfClosedIdle: .minutes(5))
         } catch {
             departed()
         }

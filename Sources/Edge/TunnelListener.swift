@@ -18,6 +18,7 @@ final class TunnelListener: Sendable {
     private let configuration: LinkConfiguration
     private let registry: TunnelRegistry
     private let logger: Logger
+    private let rejections: RejectionLog
     private let channels: OpenChannels
     private let strangers = Atomic<Int>(0)
     private let accepted: AsyncStream<Accepted>
@@ -32,6 +33,7 @@ final class TunnelListener: Sendable {
         self.limits = limits
         self.registry = registry
         self.logger = logger
+        rejections = RejectionLog(logger: logger)
         channels = OpenChannels(limit: limits.links)
         (accepted, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(limits.unregisteredLinks))
     }
@@ -73,7 +75,7 @@ final class TunnelListener: Sendable {
                 group.addTask { [self] in
                     let session = ConnectorSession(
                         link: next.link, address: next.address, registry: registry, limits: limits, logger: logger,
-                        registered: { next.seat.leave() })
+                        rejections: rejections, registered: { next.seat.leave() })
                     await session.run()
                 }
             }

@@ -1,23 +1,27 @@
+import Glibc
 package import NIOCore
 import NIOHTTP1
 import NIOHTTP2
 import NIOPosix
-package import NIOSSL
+import NIOSSL
 import NIOTLS
 
 /// Accepts visitors: TLS, then HTTP/1.1 or HTTP/2, then `VisitorHandler`.
 package struct VisitorListener: Sendable {
-    let tls: NIOSSLContext
+    let tls: VisitorTLS
     let limits: EdgeLimits
+    private let rejections: RejectionLog
     let channels: OpenChannels
     let arrived: @Sendable (VisitorExchange) -> Void
 
     /// - Parameter arrived: called on the connection's event loop for every request.
-    package init(
-        tls: NIOSSLContext, limits: EdgeLimits, arrived: @escaping @Sendable (VisitorExchange) -> Void
+    init(
+        tls: VisitorTLS, limits: EdgeLimits, rejections: RejectionLog,
+        arrived: @escaping @Sendable (VisitorExchange) -> Void
     ) {
         self.tls = tls
         self.limits = limits
+        self.rejections = rejections
         self.arrived = arrived
         channels = OpenChannels(limit: limits.visitorConnections)
     }
@@ -33,7 +37,11 @@ package struct VisitorListener: Sendable {
                 }
             }
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            // A dead visitor of a silent WebSocket is noticed after two minutes.
             .childChannelOption(.socketOption(.so_keepalive), value: 1)
+            .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: 60)
+            .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: 15)
+            .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 4)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try accept(channel) }
             }
@@ -63,9 +71,15 @@ package struct VisitorListener: Sendable {
                 local: channel.localAddress?.plainIP ?? "unknown", isHTTP2: isHTTP2)
         }
         let operations = channel.pipeline.syncOperations
-        try operations.addHandler(NIOSSLServerHandler(context: tls))
+        try operations.addHandler(NIOSSLServerHandler(context: tls.context(for: serverName)))
+        let peer = channel.remoteAddress?.plainIP ?? "unknown"
+        let plainText = PlainTextGuard { [rejections] error in
+            if let message = RejectionLog.visitorMessage(for: error) { rejections.report(message, address: peer) }
+        }
+        let secured = NIOLoopBound(plainText, eventLoop: channel.eventLoop)
         let choice = ApplicationProtocolNegotiationHandler { (result, channel) -> EventLoopFuture<Void> in
             deadline.cancel()
+            secured.value.isSecured = true
             return channel.eventLoop.makeCompletedFuture {
                 if case .negotiated("h2") = result {
                     try serveHTTP2(channel, connection(true))
@@ -75,7 +89,7 @@ package struct VisitorListener: Sendable {
             }
         }
         try operations.addHandler(choice)
-        try operations.addHandler(PlainTextGuard())
+        try operations.addHandler(plainText)
     }
 
     // MARK: HTTP/1.1
@@ -157,7 +171,16 @@ private final class PlainTextGuard: ChannelInboundHandler, RemovableChannelHandl
     typealias InboundIn = NIOAny
     typealias OutboundOut = ByteBuffer
 
+    /// TLS is up; what fails now is HTTP's.
+    var isSecured = false
+    private let failed: (any Error) -> Void
+
+    init(failed: @escaping (any Error) -> Void) {
+        self.failed = failed
+    }
+
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if !isSecured { failed(error) }
         let operations = context.pipeline.syncOperations
         if String(describing: error).contains("HTTP_REQUEST"),
             let tls = try? operations.context(handlerType: NIOSSLServerHandler.self)

@@ -1,6 +1,7 @@
 package import ArgumentParser
 import EdgeStore
 import Foundation
+import ServiceHost
 
 /// A command on an edge's data directory. Works whether the edge runs or not: a running one sees the change.
 package protocol AdministrationCommand: AsyncParsableCommand {
@@ -12,7 +13,7 @@ package protocol AdministrationCommand: AsyncParsableCommand {
 
 extension AdministrationCommand {
     package func run() async throws {
-        print(try await outcome().rendered(place.output))
+        try await outcome().print(as: place.output)
     }
 
     /// Opens the directory, does the work, closes.
@@ -85,14 +86,27 @@ package struct Administration: Sendable {
 package struct Report: Sendable {
     package let text: String
     package let json: String
+    /// What to do when nobody could read this, where doing the same again is not enough.
+    private let remedy: String?
 
-    init(_ text: String, json: some Encodable) throws {
+    init(_ text: String, json: some Encodable, ifUnread remedy: String? = nil) throws {
         self.text = text
+        self.remedy = remedy
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.dateEncodingStrategy = .iso8601
         self.json = String(decoding: try encoder.encode(json), as: UTF8.self)
+    }
+
+    /// - Throws: `HostError` when standard output does not take it.
+    func print(as format: OutputFormat) throws {
+        do {
+            try StandardOutput.write(line: rendered(format))
+        } catch {
+            guard let remedy else { throw error }
+            throw HostError(.file, remedy, cause: error)
+        }
     }
 
     func rendered(_ format: OutputFormat) -> String {

@@ -42,9 +42,7 @@ package struct DemoCommand: AsyncParsableCommand {
         try await EdgeRun(
             directory: directory, tunnelListen: tunnelListen, httpsListen: httpsListen, logger: logger,
             onListening: { listening in
-                print(demo.instructions(listening))
-                // Somebody may read this through a pipe.
-                fflush(nil)
+                try StandardOutput.write(line: demo.instructions(listening))
             }
         ).run()
     }

@@ -29,8 +29,15 @@ package struct EdgeCommand: AsyncParsableCommand {
     /// - Parameter arguments: without the program's name.
     /// - Returns: the exit code. What went wrong is on standard error by then, in one line.
     package static func execute(_ arguments: [String]) async -> Int32 {
+        StandardOutput.occupyClosedStreams()
         do {
             var command = try parseAsRoot(arguments)
+            let type = type(of: command)
+            guard type.configuration.subcommands.isEmpty else {
+                // Nobody asked for help, so a script that forgot a word must not take this for success.
+                StandardOutput.complain(line: helpMessage(for: type))
+                return ServiceHost.ExitCode.usage.rawValue
+            }
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
@@ -46,8 +53,13 @@ package struct EdgeCommand: AsyncParsableCommand {
         switch exitCode(for: error) {
         case .success:
             // Help and the version are errors to the parser, and answers to the user.
-            print(fullMessage(for: error))
-            return 0
+            do {
+                try StandardOutput.write(line: fullMessage(for: error))
+                return ServiceHost.ExitCode.success.rawValue
+            } catch {
+                printError(error.description)
+                return ServiceHost.ExitCode.failure.rawValue
+            }
         case .validationFailure:
             printError("\(message(for: error)) (see `cloudflared-edge --help`)")
             return ServiceHost.ExitCode.usage.rawValue
@@ -59,6 +71,6 @@ package struct EdgeCommand: AsyncParsableCommand {
 
     private static func printError(_ message: String) {
         let line = message.replacingOccurrences(of: "\n", with: " ")
-        FileHandle.standardError.write(Data("cloudflared-edge: \(line)\n".utf8))
+        StandardOutput.complain(line: "cloudflared-edge: \(line)")
     }
 }

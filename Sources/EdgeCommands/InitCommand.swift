@@ -46,7 +46,7 @@ package struct InitCommand: AsyncParsableCommand {
     }
 
     package func run() async throws {
-        print(try await outcome().rendered(place.output))
+        try await outcome().print(as: place.output)
     }
 
     package func outcome() async throws -> Report {

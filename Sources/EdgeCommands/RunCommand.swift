@@ -60,15 +60,14 @@ struct EdgeRun {
         let lock = try DataDirectoryLock(directory)
         let store = try await directory.openStore()
         let control = ControlServer(store: store, logger: logger)
+        let https = try ListenAddress(httpsListen ?? settings.httpsListen)
         let configuration = EdgeServer.Configuration(
             tunnelListen: try ListenAddress(tunnelListen ?? settings.tunnelListen),
-            httpsListen: try ListenAddress(httpsListen ?? settings.httpsListen),
+            httpsListen: https,
             tunnelTLS: try EdgeTLS.edge(
                 certificateFile: directory.tunnelCertificate.certificatePath,
                 keyFile: directory.tunnelCertificate.keyPath),
-            visitorTLS: try VisitorTLS.context(
-                certificateFile: directory.visitorCertificate.certificatePath,
-                keyFile: directory.visitorCertificate.keyPath),
+            visitorTLS: try VisitorTLS(certificate: directory.visitorCertificate, own: ownCertificate(for: https)),
             names: VisitorGate.Names(
                 api: "api.\(settings.zone)", zone: settings.zone, team: "\(settings.team).\(settings.zone)"))
         let server = EdgeServer(
@@ -95,6 +94,19 @@ struct EdgeRun {
         }
         try store.close()
         withExtendedLifetime(lock) {}
+    }
+
+    /// What the account API and the listener's address are answered with. Signed at every start, since the addresses may
+    /// have changed.
+    private func ownCertificate(for listen: ListenAddress) -> CertificateAuthority.Issued? {
+        do {
+            return try directory.issueVisitorCertificate(addresses: listen.reachableAddresses)
+        } catch {
+            logger.warning(
+                "The listener's address is not in any certificate: clients must ask by a name of the visitor certificate",
+                metadata: ["error": "\(error)"])
+            return nil
+        }
     }
 
     /// The account API sits behind the visitors' listener; this turns one form of a request into the other.

@@ -10,10 +10,10 @@ package struct VersionCommand: ParsableCommand {
 
     package init() {}
 
-    package func run() {
+    package func run() throws {
         let build = BuildInfo.current
-        print(
-            short
+        try StandardOutput.write(
+            line: short
                 ? build.version
                 : "cloudflared-edge version \(build.version) (built with \(build.compiler), \(build.architecture), "
                     + "\(build.kind))")

@@ -48,7 +48,7 @@ extension DataDirectory {
             if visitorFiles == nil {
                 let issued = try authority.issue(
                     names: visitorNames(zone: zone, team: team, extra: plan.visitorNames),
-                    addresses: ["127.0.0.1", "::1"], notAfter: years(10))
+                    addresses: visitorAddresses(EdgeSettings.address(of: plan.httpsListen)), notAfter: years(10))
                 try construction.add(.visitorCertificate, issued.certificatePEM, mode: 0o644)
                 try construction.add(.visitorKey, issued.keyPEM)
             }
@@ -88,6 +88,26 @@ extension DataDirectory {
         }
         var seen: Set<String> = []
         return (names + extra.map { $0.lowercased() }).filter { seen.insert($0).inserted }
+    }
+
+    /// Loopback, and where else the listener for visitors is reached.
+    static func visitorAddresses(_ reached: [String]) -> [String] {
+        var seen: Set<[UInt8]> = []
+        return (["127.0.0.1", "::1"] + reached).filter { address in
+            guard let bytes = AddressBytes.parse(address) else { return false }
+            return seen.insert(bytes).inserted
+        }
+    }
+
+    /// Signs a certificate for what this edge itself answers to: the names of its zone, and the addresses it is reached
+    /// at, which are known when it runs.
+    ///
+    /// - Throws: `StoreError` when the authority's files cannot be read.
+    package func issueVisitorCertificate(addresses: [String], now: Date = Date()) throws -> CertificateAuthority.Issued
+    {
+        try authority().issue(
+            names: Self.visitorNames(zone: settings.zone, team: settings.team, extra: []),
+            addresses: Self.visitorAddresses(addresses), notAfter: now.addingTimeInterval(10 * 365.25 * 86_400))
     }
 
     private static func checkedTeam(_ text: String) throws -> String {

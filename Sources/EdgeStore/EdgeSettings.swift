@@ -36,6 +36,13 @@ package struct EdgeSettings: Sendable, Equatable {
         case visitorKey = "visitor-key"
     }
 
+    /// The IP address of `address:port` when it is one that somebody can connect to.
+    static func address(of listen: String) -> [String] {
+        guard let colon = listen.lastIndex(of: ":") else { return [] }
+        let host = listen[..<colon].trimmingCharacters(in: CharacterSet(charactersIn: "[]"))
+        return ["", "0.0.0.0", "::", "localhost"].contains(host) ? [] : [host]
+    }
+
     /// The text of a new `edge.yml`.
     func text() -> String {
         """

@@ -69,6 +69,11 @@ package struct ServerCertificate: Sendable, Equatable {
             certificatePath: certificatePath, keyPath: keyPath, names: names, notAfter: leaf.notValidAfter)
     }
 
+    /// Whether a client that asks for `name` (lower case) accepts this certificate's names.
+    package func covers(_ name: String) -> Bool {
+        names.contains { Self.covers($0, name) }
+    }
+
     private static func read(_ path: String) throws -> String {
         let data: Data
         do {

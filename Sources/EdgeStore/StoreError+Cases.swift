@@ -25,7 +25,7 @@ extension StoreError {
         StoreError(
             .inUse,
             "the tunnel \"\(tunnel.name)\" has \(count) live connection\(count == 1 ? "" : "s"); "
-                + "stop its connectors first, or force the deletion")
+                + "stop its connectors first, or delete it with --force")
     }
 
     static func hostnameTaken(_ hostname: String, by tunnel: TunnelRecord?, id: UUID) -> StoreError {

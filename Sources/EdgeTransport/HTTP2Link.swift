@@ -1,3 +1,4 @@
+import ByteStream
 package import NIOCore
 import NIOHTTP2
 import NIOPosix
@@ -51,13 +52,13 @@ package final class HTTP2Link: Sendable {
                 link = try await bootstrap.connect(to: address) { channel in
                     channel.eventLoop.makeCompletedFuture {
                         try attempt.began(channel)
-                        let handler = try NIOSSLClientHandler(context: tls, serverHostname: EdgeTLS.serverName)
+                        let handler = try ServerIdentity.tlsHandler(tls, serverName: EdgeTLS.serverName)
                         try channel.pipeline.syncOperations.addHandler(handler)
                         return try install(on: channel, mode: .server, configuration: configuration, arrived: arrived)
                     }
                 }
             } catch {
-                throw LinkError(.dialFailed, "no connection to the edge at \(address)", cause: error)
+                throw LinkError.dialing(address, error)
             }
             try await link.becomeReady()
             return link

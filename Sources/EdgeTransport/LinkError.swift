@@ -1,3 +1,5 @@
+import ByteStream
+
 /// Why a link could not be made, or ended.
 package struct LinkError: Error, Sendable, CustomStringConvertible {
     package enum Code: Sendable {
@@ -50,6 +52,6 @@ package struct LinkError: Error, Sendable, CustomStringConvertible {
 
     package var description: String {
         guard let cause else { return message }
-        return "\(message): \(cause)"
+        return "\(message): \(ErrorWords.of(cause))"
     }
 }

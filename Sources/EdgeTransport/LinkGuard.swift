@@ -146,31 +146,3 @@ struct HeadLimit {
     /// Bytes of a header list as RFC 9113 section 6.5.2 counts them.
     var list = Int.max
 }
-
-extension LinkError {
-    /// Puts what TLS, HTTP/2 or the socket reported into words with a remedy.
-    static func classifying(_ error: any Error, ready: Bool) -> LinkError {
-        if let error = error as? LinkError { return error }
-        let text = String(describing: error)
-        if error is NIOSSLExtraError {
-            return LinkError(
-                .certificateRefused, "the peer's certificate is not for the name we asked (\(EdgeTLS.serverName))",
-                cause: error)
-        }
-        if error is NIOSSLError || error is BoringSSLError {
-            if text.contains("CERTIFICATE_VERIFY_FAILED") {
-                return LinkError(
-                    .certificateRefused,
-                    "the edge's certificate is not trusted or has expired; give its CA with --cacert", cause: error)
-            }
-            return LinkError(
-                ready ? .protocolViolation : .handshakeFailed,
-                ready ? "TLS on the link failed" : "the TLS handshake failed; is this the tunnel port of an edge?",
-                cause: error)
-        }
-        if error is any NIOHTTP2Error {
-            return LinkError(.protocolViolation, "the peer broke HTTP/2", cause: error)
-        }
-        return LinkError(.closedByPeer, "the link broke", cause: error)
-    }
-}

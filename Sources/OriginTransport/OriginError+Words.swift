@@ -1,3 +1,4 @@
+import ByteStream
 import Glibc
 import NIOCore
 import NIOPosix
@@ -43,11 +44,11 @@ extension OriginError {
     /// - Parameter name: the server name that was checked.
     static func securing(_ target: OriginTarget, name: String, _ error: any Error) -> OriginError {
         if let error = error as? OriginError { return error }
-        if error is NIOSSLExtraError {
+        if error is ServerIdentity.Mismatch || error is NIOSSLExtraError {
             return OriginError(
                 .certificateRefused,
-                "the certificate of \(target.name) is not for the name \(name);"
-                    + " set originServerName to a name in it, or noTLSVerify (--no-tls-verify) to accept any",
+                "the certificate of \(target.name) is for another name than \(name);"
+                    + " set originServerName (--origin-server-name) to a name in it, or noTLSVerify (--no-tls-verify) to accept any",
                 cause: error)
         }
         let text = String(describing: error)

@@ -1,3 +1,5 @@
+import ByteStream
+
 /// Why an origin could not serve a request. The message names the hop and what to do about it; it holds no secret.
 package struct OriginError: Error, Sendable, CustomStringConvertible {
     package enum Code: Sendable {
@@ -58,6 +60,6 @@ package struct OriginError: Error, Sendable, CustomStringConvertible {
 
     package var description: String {
         guard let cause else { return message }
-        return "\(message) (\(cause))"
+        return "\(message) (\(ErrorWords.of(cause)))"
     }
 }

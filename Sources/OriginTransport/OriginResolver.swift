@@ -65,7 +65,7 @@ package enum OriginResolver {
         guard code == 0 else {
             let reason = gai_strerror(code).map { String(cString: $0) } ?? "error \(code)"
             throw OriginError(
-                .notFound, "the origin's name \(host) cannot be resolved (\(reason)); is it spelled right?")
+                .notFound, "the name \(host) cannot be resolved (\(reason)); is it spelled right?")
         }
         defer { freeaddrinfo(list) }
         var found: [SocketAddress] = []
@@ -85,7 +85,7 @@ package enum OriginResolver {
             default: break
             }
         }
-        guard !found.isEmpty else { throw OriginError(.notFound, "the origin's name \(host) has no address") }
+        guard !found.isEmpty else { throw OriginError(.notFound, "the name \(host) has no address") }
         return found
     }
 }

@@ -1,3 +1,4 @@
+import ByteStream
 import Glibc
 import NIOCore
 import NIOPosix
@@ -37,7 +38,10 @@ final class OriginTLS: Sendable {
     }
 
     static func handler(_ context: NIOSSLContext, name: String) throws -> NIOSSLClientHandler {
-        // An address cannot be sent as SNI; it is checked against the address we are connected to.
+        guard context.configuration.certificateVerification == .none else {
+            return try ServerIdentity.tlsHandler(context, serverName: name)
+        }
+        // An address cannot be sent as SNI.
         let isAddress = (try? SocketAddress(ipAddress: name, port: 0)) != nil
         return try NIOSSLClientHandler(context: context, serverHostname: isAddress ? nil : name)
     }

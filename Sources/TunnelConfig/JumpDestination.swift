@@ -92,6 +92,9 @@ package struct AccessHostname: Hashable, Sendable, CustomStringConvertible {
     /// What is asked of the edge: path and query, at least `/`.
     package var target: String { (path.isEmpty ? "/" : path) + (query.map { "?" + $0 } ?? "") }
 
+    /// For logs: a query may hold a secret.
+    package var withoutQuery: String { "https://\(authorityText)\(path)" }
+
     package var description: String { "https://\(authorityText)\(path)\(query.map { "?" + $0 } ?? "")" }
 }
 

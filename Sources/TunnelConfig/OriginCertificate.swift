@@ -17,7 +17,7 @@ package struct OriginCertificate: Hashable, Sendable {
 
     /// Reads cert.pem. Old files also hold a private key and a certificate, which are skipped.
     package static func parse(pem: String, path: String) throws(ConfigError) -> OriginCertificate {
-        let remedy = "delete the file and run: cloudflared tunnel login"
+        let remedy = "take cert.pem from the edge's data directory, where cloudflared-edge init wrote it"
         func fail(_ problem: String) -> ConfigError { ConfigError(problem, suggestion: remedy, file: path) }
         guard pem.utf8.count <= 1 << 20 else { throw fail("the file is too long for an account certificate") }
         var token: [UInt8]?

@@ -1,3 +1,4 @@
+import ByteStream
 import Logging
 import NIOCore
 import NIOHTTP1
@@ -72,11 +73,11 @@ import TunnelConfig
 
     @Test func `logs show no secret header`() throws {
         var configuration = try configuration(
-            "h.example.com", ["Authorization: Bearer t0ken", "cookie: CF_Authorization=c00kie", "X-Plain: shown"])
+            "h.example.com", ["Authorization: Bearer t0ken", "cookie: CF_Authorization=c00kie", "X-Api-Key: k3y"])
         configuration.serviceTokenSecret = Secret("s3cret")
-        let text = UpgradeRequest.redacted(UpgradeRequest(configuration, key: key).head.headers)
-        for secret in ["t0ken", "c00kie", "s3cret"] { #expect(!text.contains(secret)) }
-        #expect(text.contains("X-Plain: shown"))
+        let text = UpgradeRequest(configuration, key: key).loggedHeaders
+        for secret in ["t0ken", "c00kie", "s3cret", "k3y"] { #expect(!text.contains(secret)) }
+        #expect(text.contains("X-Api-Key: ") && text.contains("Upgrade: websocket"))
         #expect(!"\(configuration)".contains("s3cret"))
     }
 
@@ -105,13 +106,27 @@ import TunnelConfig
         let head = HTTPResponseHead(
             version: .http1_1, status: HTTPResponseStatus(statusCode: status), headers: ["Content-Type": "text/plain"])
         let error = UpgradeAnswer.refusal(
-            head, body: "why\u{1B}[31m\nmore", hostname: try AccessHostname.parse("h.example.com"),
+            head, body: "why\u{1B}[31m", hostname: try AccessHostname.parse("h.example.com"),
             usesServiceToken: false)
         #expect(error.code == code)
         #expect(error.message.contains("h.example.com answered \(status)"))
         #expect(error.message.contains(text))
-        #expect(!error.message.contains("more") && !error.message.contains("\u{1B}"))
+        #expect(!error.message.contains("\u{1B}"))
         #expect(error.exitCode == (code == .unavailable ? .unavailable : .failure))
+    }
+
+    @Test func `what the edge says to do stands in place of our own advice`() throws {
+        let head = HTTPResponseHead(version: .http1_1, status: .forbidden, headers: ["Content-Type": "text/plain"])
+        let error = UpgradeAnswer.refusal(
+            head, body: "nobody has opened it.\nOpen\u{7} it: `app add`.\nRay 1", hostname: try .parse("h.example.com"),
+            usesServiceToken: false)
+        #expect(error.code == .denied)
+        #expect(error.message == "h.example.com answered 403 Forbidden: nobody has opened it. Open it: `app add`.")
+    }
+
+    @Test func `a log shows no query`() throws {
+        let hostname = try AccessHostname.parse("https://h.example.com:8443/a?key=s3cret")
+        #expect(hostname.withoutQuery == "https://h.example.com:8443/a")
     }
 
     @Test func `a login asks for a service token, or says that the given one was not accepted`() throws {

@@ -52,9 +52,6 @@ struct EdgeSetup {
     var httpsPort: Int
     var edge: WatchedProcess
     let launched: Launched
-    let host = "bench.demo.localhost"
-    let tunnelID: String
-    let token: String
 
     init(binaries: String, launched: Launched) throws {
         self.binaries = binaries
@@ -63,13 +60,6 @@ struct EdgeSetup {
         dataDirectory = data
         let program = binaries + "/cloudflared-edge"
         try launched.run([program, "init", "--data-dir", data, "--zone", "demo.localhost"])
-        let created = try launched.run([program, "tunnel", "create", "bench", "--data-dir", data, "--output", "json"])
-        guard let object = try JSONSerialization.jsonObject(with: Data(created.utf8)) as? [String: Any],
-            let id = object["id"] as? String
-        else { throw BenchmarkError("no tunnel id in: \(created)") }
-        tunnelID = id
-        try launched.run([program, "route", "add", host, id, "--data-dir", data])
-        try launched.run([program, "access", "app", "add", host, "--open", "--data-dir", data])
         edge = try launched.start(
             "edge",
             [program, "run", "--data-dir", data, "--tunnel-listen", "127.0.0.1:0", "--https-listen", "127.0.0.1:0"])
@@ -85,14 +75,27 @@ struct EdgeSetup {
         else { throw BenchmarkError("listening.json is incomplete") }
         tunnelAddress = tunnel
         httpsPort = port
-        token = try launched.run([
-            binaries + "/cloudflared", "tunnel", "--origincert", data + "/cert.pem", "--api-url",
-            "https://127.0.0.1:\(port)/client/v4", "--cacert", data + "/ca.pem", "token", id,
-        ]).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
-    /// A connector and a client of the given programs, over `links` links.
-    func chain(_ name: String, connector: String, client: String, origin: Origin, links: Int = 4) throws -> Contender {
+    /// A tunnel with one open host; returns its token.
+    private func tunnel(_ name: String, host: String) throws -> String {
+        let program = binaries + "/cloudflared-edge"
+        func edge(_ words: String...) throws -> String {
+            try launched.run([program] + words + ["--data-dir", dataDirectory, "--output", "json"])
+        }
+        let created = try edge("tunnel", "create", name)
+        _ = try edge("route", "add", host, name)
+        _ = try edge("access", "app", "add", host, "--open")
+        guard let object = try JSONSerialization.jsonObject(with: Data(created.utf8)) as? [String: Any],
+            let token = object["token"] as? String
+        else { throw BenchmarkError("no token in what tunnel create printed") }
+        return token
+    }
+
+    /// A connector and a client of the given program, over `links` links and a tunnel of their own.
+    func chain(_ name: String, program: String, label: String, origin: Origin, links: Int = 4) throws -> Contender {
+        let host = "\(label).demo.localhost"
+        let token = try tunnel(label, host: host)
         let config = launched.directory.appendingPathComponent("config-\(UUID()).yml").path
         let rules =
             "ingress:\n  - hostname: \(host)\n    service: tcp://127.0.0.1:\(origin.port)\n  - service: http_status:404\n"
@@ -101,7 +104,7 @@ struct EdgeSetup {
         let start = ContinuousClock.now
         let running = try launched.start(
             "connector",
-            [connector, "tunnel", "--config", config] + (0..<links).flatMap { _ in ["--edge", tunnelAddress] }
+            [program, "tunnel", "--config", config] + (0..<links).flatMap { _ in ["--edge", tunnelAddress] }
                 + [
                     "--cacert", dataDirectory + "/ca.pem", "--protocol", "http2", "--no-autoupdate", "--no-prechecks",
                     "--metrics", "127.0.0.1:\(metrics)", "run", "--token", token,
@@ -109,9 +112,13 @@ struct EdgeSetup {
         try Launched.wait("\(name): connector") { Self.isReady(metrics) }
         let startUp = (ContinuousClock.now - start).seconds
         let port = try Launched.freePort()
+        // The official client takes names under .localhost to the resolver, so both are told where to connect.
         let access = try launched.start(
             "client",
-            [client, "access", "tcp", "--hostname", "\(host):\(httpsPort)", "--url", "127.0.0.1:\(port)"],
+            [
+                program, "access", "tcp", "--hostname", "\(host):\(httpsPort)", "--url", "127.0.0.1:\(port)",
+                "--connect-to", "\(host):\(httpsPort):127.0.0.1",
+            ],
             environment: ["SSL_CERT_FILE": dataDirectory + "/ca.pem"])
         try Launched.wait("\(name): client") { Launched.isListening(port) }
         return Contender(

@@ -17,7 +17,7 @@ final class Launched {
         process.arguments = Array(arguments.dropFirst())
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         let log = directory.appendingPathComponent("\(name)-\(processes.count).log")
-        FileManager.default.createFile(atPath: log.path, contents: nil)
+        try Data().write(to: log)
         let output = try FileHandle(forWritingTo: log)
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = output
@@ -45,14 +45,6 @@ final class Launched {
             throw BenchmarkError("\(arguments.joined(separator: " ")) ended with \(process.terminationStatus): \(text)")
         }
         return text
-    }
-
-    func stop(_ process: WatchedProcess) {
-        guard let found = processes.first(where: { $0.processIdentifier == process.pid }), found.isRunning else {
-            return
-        }
-        found.terminate()
-        found.waitUntilExit()
     }
 
     func stopAll() {

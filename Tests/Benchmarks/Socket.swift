@@ -58,7 +58,7 @@ struct Socket {
         var offset = 0
         while offset < buffer.count {
             let rest = UnsafeRawBufferPointer(rebasing: buffer[offset...])
-            let sent = Glibc.send(fd, rest.baseAddress, rest.count, Int32(MSG_NOSIGNAL.rawValue))
+            let sent = Glibc.send(fd, rest.baseAddress, rest.count, Int32(MSG_NOSIGNAL))
             guard sent > 0 else { throw BenchmarkError("send: \(errnoText)") }
             offset += sent
         }

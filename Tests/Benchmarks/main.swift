@@ -33,6 +33,10 @@ func runRound(_ contender: Contender, _ settings: Settings, into row: inout Row)
     let up = try measure(contender.processes) { try Workload.bulkUp(port: contender.port, bytes: bytes) }
     row.add("upCPU", up.totalCPU / gibibytes)
     row.add("upRate", Double(settings.mebibytes) / up.wall)
+    if contender.connector != nil {
+        row.add("connectorDown", (down.cpu["connector"] ?? 0) / gibibytes)
+        row.add("connectorUp", (up.cpu["connector"] ?? 0) / gibibytes)
+    }
     var times: [Double] = []
     let trips = try measure(contender.processes) {
         times = try Workload.roundTrips(port: contender.port, count: settings.trips)
@@ -58,7 +62,8 @@ func runRound(_ contender: Contender, _ settings: Settings, into row: inout Row)
 func printTable(_ rows: [Row]) {
     let columns: [(String, String, Int)] = [
         ("down CPU-s/GiB", "downCPU", 2), ("down MiB/s", "downRate", 0), ("up CPU-s/GiB", "upCPU", 2),
-        ("up MiB/s", "upRate", 0), ("round trip p50 µs", "p50", 0), ("p99 µs", "p99", 0),
+        ("up MiB/s", "upRate", 0), ("connector down", "connectorDown", 2), ("connector up", "connectorUp", 2),
+        ("round trip p50 µs", "p50", 0), ("p99 µs", "p99", 0),
         ("CPU-s/100k trips", "tripCPU", 1), ("streams/s", "streamRate", 0), ("CPU-s/10k streams", "streamCPU", 1),
         ("idle KiB/stream", "idleKiB", 0), ("connector MiB", "rss", 0), ("start ms", "startUp", 0),
     ]
@@ -80,7 +85,10 @@ do {
     var contenders = [Contender.plain(origin), try Contender.tlsRelay(origin, launched)]
     let ours = settings.binaries + "/cloudflared"
     let setup = try EdgeSetup(binaries: settings.binaries, launched: launched)
-    contenders.append(try setup.chain("this project", connector: ours, client: ours, origin: origin))
+    contenders.append(try setup.chain("this project", program: ours, label: "ours", origin: origin))
+    if let peer = settings.peer {
+        contenders.append(try setup.chain("official client, our edge", program: peer, label: "peer", origin: origin))
+    }
     var rows = contenders.map { Row(name: $0.name) }
     for round in 1...settings.rounds {
         for index in contenders.indices {
@@ -88,15 +96,8 @@ do {
             try runRound(contenders[index], settings, into: &rows[index])
         }
     }
-    if let peer = settings.peer {
-        // One tunnel, one set of connectors at a time: ours leave before the official one comes.
-        for process in contenders[2].processes where process.name != "edge" { launched.stop(process) }
-        let official = try setup.chain("official client, our edge", connector: peer, client: peer, origin: origin)
-        rows.append(Row(name: official.name))
-        for round in 1...settings.rounds {
-            FileHandle.standardError.write(Data("round \(round): \(official.name)\n".utf8))
-            try runRound(official, settings, into: &rows[rows.count - 1])
-        }
-    }
     printTable(rows)
+} catch {
+    FileHandle.standardError.write(Data("benchmark: \(error)\n".utf8))
+    exit(1)
 }

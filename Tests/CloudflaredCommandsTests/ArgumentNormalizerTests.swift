@@ -29,8 +29,6 @@ struct ArgumentNormalizerTests {
         Case(
             line: "tunnel --edge=a:1 -edge=b:2 run X", command: "tunnel run", values: ["edge": ["a:1", "b:2"]],
             arguments: ["X"]),
-        // Not split at commas.
-        Case(line: "tunnel --edge a:1,b:2 run", command: "tunnel run", values: ["edge": ["a:1,b:2"]]),
         // The last scalar wins.
         Case(
             line: "tunnel --protocol quic --protocol http2 run", command: "tunnel run", values: ["protocol": ["http2"]]),
@@ -108,6 +106,19 @@ struct ArgumentNormalizerTests {
         Case(
             line: "tunnel --bastion --bastion-allow a:1 --bastion-allow 10.0.0.0/8", command: "tunnel",
             values: ["bastion": ["true"], "bastion-allow": ["a:1", "10.0.0.0/8"]]),
+        Case(
+            line: "tunnel --bastion-allow a:1 10.0.0.0/8 c,d --bastion", command: "tunnel",
+            values: ["bastion": ["true"], "bastion-allow": ["a:1", "10.0.0.0/8", "c", "d"]]),
+        // They end where a command begins, and never swallow the name of a tunnel.
+        Case(
+            line: "tunnel --bastion-allow a:1 b run home", command: "tunnel run",
+            values: ["bastion-allow": ["a:1", "b"]], arguments: ["home"]),
+        Case(
+            line: "tunnel run --bastion-allow a:1,b home", command: "tunnel run",
+            values: ["bastion-allow": ["a:1", "b"]], arguments: ["home"]),
+        Case(
+            line: "tunnel --edge a:1,b:2 --edge c:3 run", command: "tunnel run",
+            values: ["edge": ["a:1", "b:2", "c:3"]]),
     ]
 
     @Test(arguments: cases) func `a command line is read as the official client reads it`(_ expected: Case) throws {

@@ -22,7 +22,7 @@ struct ProgramTests {
 
     @Test(arguments: [
         Ending(line: "tunnel run --token \(Sample.token)", code: 2, official: 0, error: "name yours with --edge"),
-        Ending(line: "access tcp --hostname h.test --url 192.0.2.1:9", code: 1, official: 1, error: "192.0.2.1:9"),
+        Ending(line: "access tcp --hostname h.test --url 192.0.2.1:9", code: 69, official: 1, error: "192.0.2.1:9"),
         Ending(line: "tunnel run --bogus", code: 2, official: 0, error: "unknown flag --bogus"),
         Ending(line: "nonsense", code: 2, official: 0, error: "unknown command 'nonsense'"),
         Ending(line: "", code: 2, official: 0, error: "nothing to do"),

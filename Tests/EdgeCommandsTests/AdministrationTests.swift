@@ -131,6 +131,60 @@ import TunnelConfig
         #expect(await EdgeCommand.execute(line.split(separator: " ").map(String.init)) == 2)
     }
 
+    @Test(arguments: [[], ["tunnel"], ["access", "app"]])
+    func `a command without its subcommand ends with 2`(_ words: [String]) async {
+        #expect(await EdgeCommand.execute(words) == 2)
+        #expect(await EdgeCommand.execute(words + ["--help"]) == 0)
+    }
+
+    @Test func `a hostname may follow the service tokens`() throws {
+        let words = "access app add --service-token a --service-token b rdp.site.test --data-dir /x"
+        let command = try EdgeCommand.parseAsRoot(words.split(separator: " ").map(String.init))
+        let add = try #require(command as? AccessAppAddCommand)
+        #expect(add.host == "rdp.site.test")
+        #expect(add.serviceTokens == ["a", "b"])
+    }
+
+    @Test func `every object in JSON has an id`() async throws {
+        try await withEdge { edge in
+            _ = try await edge.text("tunnel create desk")
+            _ = try await edge.text("route add a.site.test desk")
+            _ = try await edge.text("access app add a.site.test --open")
+            _ = try await edge.text("access token create --name laptop")
+            for list in ["tunnel list", "route list", "access app list", "access token list"] {
+                let text = try await edge.text(list + " --output json")
+                let items = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [[String: Any]]
+                #expect(items?.count == 1 && items?.first?["id"] is String, "\(list)")
+            }
+            for removal in ["access app remove a.site.test", "route remove a.site.test"] {
+                #expect((try await edge.json(removal)["id"] as? String)?.isEmpty == false, "\(removal)")
+            }
+        }
+    }
+
+    @Test func `connections that a killed edge left do not keep a tunnel alive, those of a running one do`()
+        async throws
+    {
+        try await withEdge { edge in
+            let text = try #require(try await edge.json("tunnel create desk")["id"] as? String)
+            let id = try #require(UUID(uuidString: text))
+            let store = try await edge.store()
+            try await store.connectionOpened(Self.connection(of: id))
+            try store.close()
+            let lock = try DataDirectoryLock(DataDirectory.open(at: edge.path))
+            #expect(try await edge.failure("tunnel delete desk").contains("delete it with --force"))
+            withExtendedLifetime(lock) {}
+        }
+        try await withEdge { edge in
+            let text = try #require(try await edge.json("tunnel create desk")["id"] as? String)
+            let id = try #require(UUID(uuidString: text))
+            let store = try await edge.store()
+            try await store.connectionOpened(Self.connection(of: id))
+            try store.close()
+            #expect(try await edge.text("tunnel delete desk").hasPrefix("Deleted tunnel desk"))
+        }
+    }
+
     @Test func `exit codes are the documented ones`() async throws {
         try await withEdge { edge in
             func code(_ line: String, at path: String? = nil) async -> Int32 {
@@ -150,6 +204,12 @@ import TunnelConfig
     }
 
     // MARK: Fixture
+
+    private static func connection(of tunnelID: UUID) -> ConnectionRecord {
+        ConnectionRecord(
+            id: UUID(), tunnelID: tunnelID, connectorID: UUID(), index: 0, location: "x", originIP: "127.0.0.1",
+            version: "x", architecture: "x", features: [], openedAt: Date(), edgeID: UUID())
+    }
 
     struct TestEdge {
         let path: String

@@ -67,9 +67,9 @@ struct EdgeHarness: Sendable {
             tunnelTLS: try EdgeTLS.edge(
                 certificateFile: directory.tunnelCertificate.certificatePath,
                 keyFile: directory.tunnelCertificate.keyPath),
-            visitorTLS: try VisitorTLS.context(
-                certificateFile: directory.visitorCertificate.certificatePath,
-                keyFile: directory.visitorCertificate.keyPath),
+            visitorTLS: try VisitorTLS(
+                certificate: directory.visitorCertificate,
+                own: directory.issueVisitorCertificate(addresses: ["127.0.0.1"])),
             names: VisitorGate.Names(api: "api.\(zone)", zone: zone, team: "access.\(zone)"))
     }
 

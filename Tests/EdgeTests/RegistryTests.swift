@@ -112,6 +112,28 @@ struct RegistryTests {
     }
 
     @Test
+    func `A connector that says goodbye without unregistering gets nothing more, and its link ends in time`()
+        async throws
+    {
+        var limits = EdgeLimits()
+        limits.drain = .milliseconds(50)
+        try await EdgeHarness.with(limits: limits) { edge in
+            let (streams, arrived) = AsyncStream.makeStream(of: LinkStream.self)
+            let leaving = try await edge.connector { arrived.yield($0) }
+            let visitor = try await edge.visitor()
+            try await visitor.send("GET / HTTP/1.1\r\nHost: open.site.test\r\n\r\n")
+            var arrivals = streams.makeAsyncIterator()
+            // Never answered: only the edge's deadline can end the link.
+            let running = try #require(await arrivals.next())
+            leaving.goodbye()
+            try await edge.untilConnections(are: 0)
+            #expect(try await edge.curl("open.site.test").status == 530)
+            _ = try await leaving.link.ended.get()
+            _ = running
+        }
+    }
+
+    @Test
     func `A connector that does not register in time is sent away`() async throws {
         var limits = EdgeLimits()
         limits.registration = .milliseconds(50)

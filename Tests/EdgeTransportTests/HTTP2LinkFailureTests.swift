@@ -59,7 +59,10 @@ import Testing
         await origin.stop()
         await #expect { try await Self.dial(address) } throws: { error in
             guard let error = error as? LinkError else { return false }
-            return error.code == .dialFailed && error.recovery == .retryElsewhere && error.message.contains("\(port)")
+            return error.code == .dialFailed && error.recovery == .retryElsewhere
+                && error.description
+                    == "no connection to the edge at 127.0.0.1:\(port) (connection refused);"
+                    + " check --edge and that the edge runs"
         }
     }
 
@@ -94,7 +97,11 @@ import Testing
             try channel.pipeline.syncOperations.addHandler(
                 Greeter("SSH-2.0-OpenSSH_9.2p1 Debian-2 and some more text\r\n"))
         }
-        await #expect { try await Self.dial(origin) } throws: { ($0 as? LinkError)?.code == .protocolViolation }
+        await #expect { try await Self.dial(origin) } throws: { error in
+            guard let error = error as? LinkError else { return false }
+            return error.code == .protocolViolation && error.description.contains("--edge must name that port")
+                && !error.description.contains("file:")
+        }
         await origin.stop()
     }
 

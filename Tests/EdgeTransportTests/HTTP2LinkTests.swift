@@ -65,6 +65,14 @@ import TunnelWire
         await link.close()
     }
 
+    @Test func `a connector that insists on post-quantum key exchange gets its link`() async throws {
+        let link = try await TestLink.make(postQuantumOnly: true, arrived: Self.echo)
+        let answer = try await link.exchange(
+            StreamRequest(kind: .http, method: "POST", authority: "site.test"), body: ByteBuffer(string: "safe"))
+        #expect(answer.body == ByteBuffer(string: "safe"))
+        await link.close()
+    }
+
     @Test(arguments: [StreamKind.http, .webSocket, .tcp, .controlStream, .updateConfiguration])
     func `the kind of a stream crosses the link`(kind: StreamKind) async throws {
         let seen = Mutex<StreamKind?>(nil)

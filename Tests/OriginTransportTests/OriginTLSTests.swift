@@ -39,6 +39,17 @@ import TunnelConfig
         await origin.stop()
     }
 
+    @Test func `a certificate for the address is none for the name`() async throws {
+        let origin = try await origin(.valid)
+        var options = try trusting()
+        // The certificate names 127.0.0.1, where the connection leads, and not this.
+        options.originServerName = "elsewhere.test"
+        let error = await failure { _ = try await client.send(.get(), to: origin.https, options: options) }
+        #expect(error?.code == .certificateRefused)
+        #expect(error?.message.contains("--origin-server-name") ?? false)
+        await origin.stop()
+    }
+
     @Test func `sixteen megabytes pass both ways over TLS`() async throws {
         let origin = try await TestOrigin.http(tls: TestCertificates.shared.get().server()) { request in
             .response(.ok, [:], body: request.body)

@@ -24,7 +24,7 @@ struct BadCommand: Sendable, CustomTestStringConvertible {
     private static let edge = Stage.executable("cloudflared-edge")
 
     static let all: [BadCommand] = [
-        BadCommand("a token that is no token", says: ["token"]) { chain in
+        BadCommand("a token that is no token", says: ["token"], status: 78) { chain in
             [cloudflared, "tunnel"] + chain.connecting(metrics: try freePort()) + ["run", "--token", "rubbish"]
         },
         BadCommand("a broken config.yml", says: ["config.yml:", "indentation"], status: 78) { chain in
@@ -36,27 +36,38 @@ struct BadCommand: Sendable, CustomTestStringConvertible {
             let config = try chain.stage.write("ingress:\n  - service: http_status:4044\n", to: "config.yml")
             return [cloudflared, "tunnel", "--config", config, "run"]
         },
-        BadCommand("a config.yml that is not there", says: ["missing.yml"]) { chain in
+        BadCommand("a config.yml that is not there", says: ["missing.yml"], status: 78) { chain in
             [cloudflared, "tunnel", "--config", chain.data + "/missing.yml", "run"]
         },
-        BadCommand("a bastion without its list", says: ["--bastion-allow"]) { chain in
+        BadCommand("a bastion without its list", says: ["--bastion-allow"], status: 78) { chain in
             [cloudflared, "tunnel"] + chain.connecting(metrics: try freePort()) + chain.account + [
                 "--hostname", Chain.host("bastion"), "--bastion",
             ]
         },
-        BadCommand("a host outside the zone", says: ["elsewhere.test", Chain.zone]) { chain in
+        BadCommand("a host outside the zone", says: ["elsewhere.test", Chain.zone], status: 1) { chain in
             [cloudflared, "tunnel"] + chain.connecting(metrics: try freePort()) + chain.account + [
                 "--hostname", "www.elsewhere.test", "--url", "http://127.0.0.1:1",
             ]
         },
-        BadCommand("a host that another tunnel serves", says: [Chain.host("www"), "other"]) { chain in
+        BadCommand("a host that another tunnel serves", says: [Chain.host("www"), "other"], status: 1) { chain in
             _ = try await chain.tunnel("other", hosts: [Chain.host("www")])
             return [cloudflared, "tunnel"] + chain.connecting(metrics: try freePort()) + chain.account + [
                 "--hostname", Chain.host("www"), "--url", "http://127.0.0.1:1",
             ]
         },
-        BadCommand("a listen port that is taken", says: ["in use"]) { chain in
+        BadCommand("a listen port that is taken", says: ["in use"], status: 69) { chain in
             [cloudflared, "access", "tcp", "--hostname", Chain.host("tcp"), "--url", chain.httpsAddress]
+        },
+        BadCommand("output that is not taken", says: ["standard output"], status: 1) { _ in
+            ["bash", "-c", #""$0" version >/dev/full"#, cloudflared]
+        },
+        BadCommand("standard output that is closed", says: ["standard output"], status: 1) { _ in
+            ["bash", "-c", #""$0" version >&-"#, edge]
+        },
+        BadCommand("a secret that nobody could read", says: ["token remove", "create another"], status: 1) { chain in
+            [
+                "bash", "-c", #""$0" access token create --name z --data-dir "$1" >/dev/full"#, edge, chain.data,
+            ]
         },
         BadCommand("an unknown flag", says: ["--no-such-flag"], status: 2) { _ in
             [cloudflared, "access", "tcp", "--no-such-flag"]
@@ -65,13 +76,13 @@ struct BadCommand: Sendable, CustomTestStringConvertible {
             chain in
             [edge, "init", "--data-dir", chain.data, "--zone", Chain.zone]
         },
-        BadCommand("an edge without a data directory", says: ["cloudflared-edge init"]) { chain in
+        BadCommand("an edge without a data directory", says: ["cloudflared-edge init"], status: 78) { chain in
             [edge, "run", "--data-dir", chain.data + "/none"]
         },
-        BadCommand("an edge on a directory in use", says: ["runs on", "stop it first"]) { chain in
+        BadCommand("an edge on a directory in use", says: ["runs on", "stop it first"], status: 69) { chain in
             [edge, "run", "--data-dir", chain.data, "--tunnel-listen", "127.0.0.1:0", "--https-listen", "127.0.0.1:0"]
         },
-        BadCommand("an edge whose port is taken", says: ["is taken", "--tunnel-listen"]) { chain in
+        BadCommand("an edge whose port is taken", says: ["is taken", "--tunnel-listen"], status: 69) { chain in
             let data = chain.stage.scratch.appendingPathComponent("second").path
             let made = try await chain.stage.finish([edge, "init", "--data-dir", data, "--zone", Chain.zone])
             #expect(made.status == 0, "\(made.lastWords)")
@@ -80,7 +91,7 @@ struct BadCommand: Sendable, CustomTestStringConvertible {
                 "127.0.0.1:0",
             ]
         },
-        BadCommand("a route to a tunnel that does not exist", says: ["nosuch", "tunnel list"]) { chain in
+        BadCommand("a route to a tunnel that does not exist", says: ["nosuch", "tunnel list"], status: 1) { chain in
             [edge, "route", "add", Chain.host("www"), "nosuch", "--data-dir", chain.data]
         },
     ]
@@ -114,17 +125,34 @@ extension SystemTests {
             }
         }
 
+        /// Runs a connector with a secret of its own making until the edge's refusal ended it.
+        private func refused(_ chain: Chain, tunnel id: String) async throws -> Output {
+            let secret = Data(repeating: 7, count: 32).base64EncodedString()
+            let token = #"{"a":"none","s":"\#(secret)","t":"\#(id)"}"#
+            return try await chain.stage.finish(
+                [Stage.executable("cloudflared"), "tunnel"] + chain.connecting(metrics: try freePort()) + [
+                    "run", "--token", Data(token.utf8).base64EncodedString(),
+                ], within: 40)
+        }
+
         @Test func `a tunnel that the edge does not know is refused with the remedy`() async throws {
             try await Stage.run { stage in
                 let chain = try await Chain.start(on: stage)
-                let secret = Data(repeating: 7, count: 32).base64EncodedString()
-                let token = #"{"a":"none","s":"\#(secret)","t":"6b2ff2ca-2f0c-44f8-9f4f-6e5b0cde0a17"}"#
-                let connector = try stage.start(
-                    [Stage.executable("cloudflared"), "tunnel"] + chain.connecting(metrics: try freePort()) + [
-                        "run", "--token", Data(token.utf8).base64EncodedString(),
-                    ])
-                let line = try await connector.says("no such tunnel")
-                #expect(line.contains("tunnel create"), "\(line)")
+                let output = try await refused(chain, tunnel: "6b2ff2ca-2f0c-44f8-9f4f-6e5b0cde0a17")
+                #expect(output.status == 1)
+                let last = output.standardError.split(separator: "\n").last ?? ""
+                #expect(last.contains("no such tunnel") && last.contains("tunnel create"), "\(output.lastWords)")
+            }
+        }
+
+        @Test func `a wrong secret is refused with the remedy and is not shown`() async throws {
+            try await Stage.run { stage in
+                let chain = try await Chain.start(on: stage)
+                let output = try await refused(chain, tunnel: try await chain.tunnel("desk", hosts: []).id)
+                #expect(output.status == 1)
+                let last = output.standardError.split(separator: "\n").last ?? ""
+                #expect(last.contains("secret") && last.contains("token"), "\(output.lastWords)")
+                #expect(!output.standardError.contains(Data(repeating: 7, count: 32).base64EncodedString()))
             }
         }
 
@@ -188,7 +216,21 @@ extension SystemTests {
                     let failures = output.lines.filter { !$0.text.contains(" INF ") && $0.text.contains(address) }
                     return failures.count > 1 ? true : nil
                 }
+                try await connector.says("connection refused); check --edge and that the edge runs")
                 #expect(connector.output.status == nil)
+            }
+        }
+
+        @Test func `the visitors' port given as the edge is told from the tunnel port`() async throws {
+            try await Stage.run { stage in
+                let chain = try await Chain.start(on: stage)
+                let token = try await chain.token(of: try await chain.tunnel("desk", hosts: []))
+                let connector = try stage.start([
+                    Stage.executable("cloudflared"), "tunnel", "--edge", chain.httpsAddress, "--cacert", chain.ca,
+                    "--protocol", "http2", "--no-autoupdate", "--metrics", "127.0.0.1:0", "run", "--token", token,
+                ])
+                let line = try await connector.says("--edge must name")
+                #expect(!line.contains("file:") && !line.contains("NIO"), "\(line)")
             }
         }
 
@@ -228,6 +270,10 @@ extension SystemTests {
                     #expect(sent.status != 124, "\(address) kept a connection that speaks no TLS")
                 }
                 #expect(try await chain.curl(Chain.host("www"), "/hello").body == "hello from the origin\n")
+                for port in ["Tunnel port", "Https port"] {
+                    let line = try await chain.edge.says(port)
+                    #expect(line.contains("127.0.0.1") && line.contains("WRN"), "\(line)")
+                }
                 #expect(chain.edge.output.status == nil)
             }
         }

@@ -13,10 +13,11 @@ package struct TestLink: Sendable {
     /// - Parameters:
     ///   - certificate: what the edge shows.
     ///   - caFile: what the connector trusts; nil for the authority that signed the certificate.
+    ///   - postQuantumOnly: whether the connector insists on ML-KEM.
     ///   - arrived: the connector's handling of streams, on its event loop.
     package static func make(
         certificate: TestCertificates.Kind = .valid, caFile: String? = nil,
-        edge edgeConfiguration: LinkConfiguration = LinkConfiguration(),
+        postQuantumOnly: Bool = false, edge edgeConfiguration: LinkConfiguration = LinkConfiguration(),
         connector connectorConfiguration: LinkConfiguration = LinkConfiguration(),
         arrived: @escaping @Sendable (LinkStream) -> Void
     ) async throws -> TestLink {
@@ -35,7 +36,7 @@ package struct TestLink: Sendable {
         do {
             guard let address = listener.localAddress else { throw ChannelError.unknownLocalAddress }
             let trusted = try EdgeTLS.connector(
-                caFile: caFile ?? certificates.authorityFile, postQuantumOnly: false)
+                caFile: caFile ?? certificates.authorityFile, postQuantumOnly: postQuantumOnly)
             let connector = try await HTTP2Link.dial(
                 address, tls: trusted, on: group.next(), configuration: connectorConfiguration, arrived: arrived)
             let edge = try await accepted.futureResult.get()

@@ -139,11 +139,11 @@ struct CredentialsTests {
         (PEMText.encode(label: "ARGO TUNNEL TOKEN", Array(#"{"zoneID":"z","accountID":"a"}"#.utf8)), "no API token"),
         (PEMText.encode(label: "ARGO TUNNEL TOKEN", Array(#"{"zoneID":"z","apiToken":"t"}"#.utf8)), "no account"),
     ])
-    func `a broken cert.pem names the file and sends to login`(pem: String, message: String) {
+    func `a broken cert.pem names the file and says where to take one`(pem: String, message: String) {
         let error = configError { _ = try OriginCertificate.parse(pem: pem, path: "/etc/cert.pem") }
         #expect(error?.description.contains(message) == true, "\(error?.description ?? "")")
         #expect(error?.file == "/etc/cert.pem")
-        #expect(error?.suggestion?.contains("tunnel login") == true)
+        #expect(error?.suggestion?.contains("data directory") == true)
     }
 
     @Test func `random bytes in any credential never trap`() {

@@ -122,11 +122,37 @@ struct ArgumentNormalizer {
             }
             value = next
         }
-        guard let text = FlagText.canonical(value ?? "true", as: definition.kind) else {
+        var texts = [value ?? "true"]
+        if definition.isSeparatedByCommas {
+            if definition.takesFurtherWords { texts += furtherWords() }
+            texts = texts.flatMap { $0.split(separator: ",").map(FlagResolution.trimmed) }.filter { !$0.isEmpty }
+            if texts.isEmpty { texts = [""] }
+        }
+        for text in texts { try take(text, for: definition, spelling: name) }
+    }
+
+    /// The words up to the next flag or command. Not where a command takes arguments: those would be swallowed.
+    private mutating func furtherWords() -> [String] {
+        let command = invocation.command
+        guard !command.children.isEmpty else { return [] }
+        var words: [String] = []
+        while let word = rest.first, !word.hasPrefix("-"), word != "help", word != "h",
+            command.child(named: word) == nil
+        {
+            words.append(word)
+            rest.removeFirst()
+        }
+        return words
+    }
+
+    private mutating func take(
+        _ value: String, for definition: FlagDefinition, spelling name: String
+    ) throws(CommandError) {
+        guard let text = FlagText.canonical(value, as: definition.kind) else {
             // A secret is any text and never gets here.
             throw CommandError(
                 .usage,
-                "invalid value \"\(value ?? "")\" for flag \(definition.display): expected "
+                "invalid value \"\(value)\" for flag \(definition.display): expected "
                     + FlagText.expectation(of: definition.kind))
         }
         // Mostly a variable of a script that is not set. What would follow from it is never what was meant.

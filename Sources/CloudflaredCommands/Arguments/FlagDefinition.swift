@@ -68,6 +68,11 @@ struct FlagDefinition: Sendable {
             isSecret: isSecret)
     }
 
+    /// Whether one value may name several, `A,B`, as in the environment.
+    var isSeparatedByCommas: Bool { kind == .list && ["bastion-allow", "edge"].contains(id) }
+    /// Whether the words that follow the first value are values too: `--bastion-allow A B`.
+    var takesFurtherWords: Bool { id == "bastion-allow" }
+
     /// How messages name it.
     var display: String { "--" + (names.first ?? id) }
 }

@@ -28,7 +28,10 @@ struct Cloudflared: CommandContainer {
     static let configuration = CommandConfiguration(
         commandName: "cloudflared",
         abstract: "Connects private services to an edge, and people to those services.",
-        discussion: "Environment variables and config.yml can set most flags. Flags may be written -flag or --flag.",
+        discussion: """
+            Environment variables and config.yml can set most flags. Flags may be written -flag or --flag.
+            Exit codes: 0 done, 1 failed, 2 wrong command line, 69 unavailable, 78 wrong configuration.
+            """,
         version: BuildInfo.current.line,
         subcommands: [TunnelCommand.self, AccessCommand.self, VersionCommand.self])
 }

@@ -6,6 +6,7 @@ import Foundation
 import Glibc
 import Logging
 package import ServiceHost
+import Synchronization
 import TunnelConfig
 
 /// One run of `cloudflared`, from the words of the command line to the exit code.
@@ -15,6 +16,7 @@ package struct CloudflaredProgram: Sendable {
     package var print: @Sendable (String) -> Void
     /// Where logs and the closing error line go.
     package var console: LogSink
+    private let printed = PrintedLines()
 
     package init(
         environment: [String: String] = ProcessInfo.processInfo.environment, console: LogSink = .standardError,
@@ -23,19 +25,19 @@ package struct CloudflaredProgram: Sendable {
         self.environment = environment
         self.console = console
         self.print =
-            print ?? { line in
-                // Not buffered: what is printed is there when the process ends, however it ends.
-                FileHandle.standardOutput.write(Data((line + "\n").utf8))
-            }
+            print ?? { [printed] line in printed.add(line) }
     }
 
     /// - Parameter words: the command line without the program's name.
     /// - Returns: the number to end the process with.
     package func run(_ words: [String]) async -> Int32 {
         let isOfficial = ExitCode.isOfficialTableAsked(in: environment)
+        StandardOutput.occupyClosedStreams()
         DescriptorLimit.raise()
         do {
-            return try await perform(words).number(isOfficial: isOfficial)
+            let exitCode = try await perform(words)
+            if let failure = printed.failure { throw failure }
+            return exitCode.number(isOfficial: isOfficial)
         } catch let failure {
             let (line, exitCode) = Self.explain(failure)
             console.write(LogFormat.singleLine(line))
@@ -91,7 +93,12 @@ package struct CloudflaredProgram: Sendable {
             // The same file again, even if the search would now find another one first.
             let start = StartSettings(reading)
             context.readAgain = { [environment] in
-                var reading = try read(type, invocation, try ConfigurationFile.load(path: path, environment))
+                let file = try ConfigurationFile.load(path: path, environment)
+                // A writer may have got no further than to make it empty; rules are not given up for that.
+                guard let file, !file.ingress.isEmpty || !file.flagNames.isEmpty else {
+                    throw CommandError(.configuration, "\(path) says nothing")
+                }
+                var reading = try read(type, invocation, file)
                 reading.needsRestart = start.needingRestart(reading)
                 return reading
             }
@@ -156,10 +163,31 @@ package struct CloudflaredProgram: Sendable {
                 case .unreachable: .unavailable
                 default: .failure
                 }
-            case let error as HostError: error.code == .secret || error.code == .value ? .configuration : .failure
+            case let error as HostError:
+                switch error.code {
+                case .secret, .value: .configuration
+                case .listen: .unavailable
+                case .file: .failure
+                }
             default: .failure
             }
         return ("\(error)", code)
+    }
+}
+
+/// Writes to standard output and keeps the first failure for the end. Not buffered: what is printed is there when the
+/// process ends, however it ends.
+private final class PrintedLines: Sendable {
+    private let state = Mutex<HostError?>(nil)
+
+    var failure: HostError? { state.withLock { $0 } }
+
+    func add(_ line: String) {
+        do {
+            try StandardOutput.write(line: line)
+        } catch {
+            state.withLock { $0 = $0 ?? error }
+        }
     }
 }
 

@@ -18,7 +18,7 @@ struct OriginOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "A destination that --bastion may reach: host, host:port or CIDR. Repeat it; nothing else is reachable.",
+            "A destination that --bastion may reach: host, host:port or CIDR; several as A B, A,B or by repeating it. Nothing else is reachable.",
             valueName: "destination"))
     var bastionAllow: [String] = []
 
@@ -58,7 +58,7 @@ struct OriginOptions: ParsableArguments {
     @Flag(help: "Send Content-Length instead of chunks to the origin.")
     var noChunkedEncoding = false
 
-    @Flag(name: .customLong("http2-origin"), help: "Speak HTTP/2 with an https origin.")
+    @Flag(name: .customLong("http2-origin"), help: "Accepted, without effect in this version.")
     var http2Origin = false
 
     /// Whether any of them names something to serve.

@@ -117,6 +117,8 @@ struct TunnelRunPlan: Sendable {
         if edgeBindAddress != nil { names.append("--edge-bind-address") }
         if writeTimeout != .zero { names.append("--write-stream-timeout") }
         if maximumActiveFlows != 0 { names.append("--max-active-flows") }
+        if maximumEdgeAddressRetries != 8 { names.append("--max-edge-addr-retries") }
+        if routing.rules.contains(where: \.originRequest.http2Origin) { names.append("--http2-origin") }
         if label != nil { names.append("--label") }
         return names
     }

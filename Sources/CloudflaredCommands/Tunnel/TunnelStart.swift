@@ -79,6 +79,7 @@ enum TunnelStart {
         configuration.edgeCAFile = plan.authorityFile
         configuration.postQuantumOnly = plan.isPostQuantumRequired
         configuration.haConnections = plan.haConnections
+        configuration.retries = plan.retries
         configuration.gracePeriod = TimeAmount(plan.gracePeriod)
         configuration.rpcTimeout = TimeAmount(plan.rpcTimeout)
         configuration.connectorID = plan.connectorID

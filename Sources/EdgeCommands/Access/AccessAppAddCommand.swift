@@ -17,8 +17,8 @@ package struct AccessAppAddCommand: AdministrationCommand {
     package var open = false
 
     @Option(
-        name: .customLong("service-token"), parsing: .upToNextOption,
-        help: ArgumentHelp("Let holders of these tokens in.", valueName: "CLIENT_ID"))
+        name: .customLong("service-token"), parsing: .singleValue,
+        help: ArgumentHelp("Let holders of this token in; may be given several times.", valueName: "CLIENT_ID"))
     package var serviceTokens: [String] = []
 
     @OptionGroup package var place: DataDirectoryOptions

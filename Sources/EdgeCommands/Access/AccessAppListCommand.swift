@@ -15,7 +15,8 @@ package struct AccessAppListCommand: AdministrationCommand {
         let items = try await administration.store.policy().applications.map { application in
             var tokens: [String] = []
             if case .serviceToken(let ids) = application.mode { tokens = ids.map(\.rawValue).sorted() }
-            return Item(hostname: application.hostname.text, access: application.mode.word, serviceTokens: tokens)
+            let hostname = application.hostname.text
+            return Item(id: hostname, hostname: hostname, access: application.mode.word, serviceTokens: tokens)
         }
         let text = Report.table(
             ["HOSTNAME", "ACCESS", "SERVICE TOKENS"],
@@ -25,7 +26,7 @@ package struct AccessAppListCommand: AdministrationCommand {
     }
 
     private struct Item: Encodable {
-        let hostname, access: String
+        let id, hostname, access: String
         let serviceTokens: [String]
     }
 }

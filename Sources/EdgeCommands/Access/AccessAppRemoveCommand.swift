@@ -17,6 +17,7 @@ package struct AccessAppRemoveCommand: AdministrationCommand {
     package func perform(_ administration: Administration) async throws -> Report {
         let hostname = try administration.account.applicationHostname(host)
         try await administration.store.removeApplication(hostname.text)
-        return try Report("Removed the application of \(hostname)", json: ["hostname": hostname.text])
+        return try Report(
+            "Removed the application of \(hostname)", json: ["id": hostname.text, "hostname": hostname.text])
     }
 }

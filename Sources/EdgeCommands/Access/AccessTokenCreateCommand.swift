@@ -39,7 +39,11 @@ package struct AccessTokenCreateCommand: AdministrationCommand {
         return try Report(
             text,
             json: Created(
-                id: id.rawValue, clientId: id.rawValue, clientSecret: secret.text, name: name, expiresAt: expiry))
+                id: id.rawValue, clientId: id.rawValue, clientSecret: secret.text, name: name, expiresAt: expiry),
+            ifUnread: "service token \(id.rawValue) was made, but its secret could not be shown and is lost; "
+                + "remove it "
+                + "(`cloudflared-edge access token remove \(id.rawValue) --data-dir \(administration.givenPath)`) and "
+                + "create another one")
     }
 
     private struct Created: Encodable {

@@ -14,7 +14,9 @@ package struct AccessTokenListCommand: AdministrationCommand {
     package func perform(_ administration: Administration) async throws -> Report {
         let tokens = try await administration.store.policy().tokens.values
         let items = tokens.sorted { ($0.createdAt, $0.id.rawValue) < ($1.createdAt, $1.id.rawValue) }.map {
-            Item(clientId: $0.id.rawValue, name: $0.name, createdAt: $0.createdAt, expiresAt: $0.expiresAt)
+            Item(
+                id: $0.id.rawValue, clientId: $0.id.rawValue, name: $0.name, createdAt: $0.createdAt,
+                expiresAt: $0.expiresAt)
         }
         let text = Report.table(
             ["CLIENT ID", "NAME", "CREATED", "EXPIRES"],
@@ -26,7 +28,7 @@ package struct AccessTokenListCommand: AdministrationCommand {
     }
 
     private struct Item: Encodable {
-        let clientId, name: String
+        let id, clientId, name: String
         let createdAt: Date
         let expiresAt: Date?
     }

@@ -19,7 +19,8 @@ package struct RouteListCommand: AdministrationCommand {
         let policy = try await administration.store.policy()
         let items = try await administration.store.routes().map {
             Item(
-                hostname: $0.hostname, tunnelId: $0.tunnelID.lowercased, tunnelName: names[$0.tunnelID] ?? "",
+                id: $0.tunnelID.lowercased, hostname: $0.hostname,
+                tunnelId: $0.tunnelID.lowercased, tunnelName: names[$0.tunnelID] ?? "",
                 access: policy.application(forHost: $0.hostname)?.mode.word ?? "closed")
         }
         let text = Report.table(
@@ -30,6 +31,6 @@ package struct RouteListCommand: AdministrationCommand {
     }
 
     private struct Item: Encodable {
-        let hostname, tunnelId, tunnelName, access: String
+        let id, hostname, tunnelId, tunnelName, access: String
     }
 }

@@ -1,5 +1,7 @@
 package import ArgumentParser
 import EdgeStore
+import Foundation
+import TunnelConfig
 
 /// `route remove HOST`.
 package struct RouteRemoveCommand: AdministrationCommand {
@@ -15,7 +17,9 @@ package struct RouteRemoveCommand: AdministrationCommand {
 
     package func perform(_ administration: Administration) async throws -> Report {
         let hostname = try administration.account.hostname(host)
+        let tunnel = try await administration.store.routes().first { $0.hostname == hostname }?.tunnelID
         try await administration.store.removeRoute(hostname)
-        return try Report("Removed the route of \(hostname)", json: ["hostname": hostname])
+        return try Report(
+            "Removed the route of \(hostname)", json: ["id": tunnel?.lowercased ?? "", "hostname": hostname])
     }
 }
