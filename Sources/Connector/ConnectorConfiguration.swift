@@ -32,6 +32,12 @@ package struct ConnectorConfiguration: Sendable {
     /// Streams served at once over all links.
     package var maximumStreams = 10_000
     package var pidFile: String?
+    /// When systemd is told that the connector has started.
+    package var readyPolicy = ReadyPolicy.first
+    /// The answer of `/config`, JSON.
+    package var report = "{}"
+    /// Replaces `localConfiguration` in a running connector, where a reload may change it.
+    var currentLocalConfiguration: (@Sendable () -> ByteBuffer?)?
 
     package init(credentials: TunnelCredentials, routes: RoutingTable, edges: [String], version: String) {
         self.credentials = credentials
@@ -48,6 +54,14 @@ package struct ConnectorConfiguration: Sendable {
         return names
     }
 
+    /// Connections that are kept: one to each edge at most.
+    var wantedConnections: Int { edges.isEmpty ? haConnections : min(haConnections, edges.count) }
+
+    /// What a reload replaces.
+    package var served: ServedConfiguration {
+        ServedConfiguration(routes: routes, tags: tags, localConfiguration: localConfiguration, report: report)
+    }
+
     /// The waits of a slot.
     var backoff: Backoff { Backoff(cap: .seconds(1 << min(max(retries, 0), 16))) }
 
@@ -59,7 +73,7 @@ package struct ConnectorConfiguration: Sendable {
             previousAttempts: previousAttempts, tls: tls)
         plan.rpcTimeout = rpcTimeout
         plan.gracePeriod = gracePeriod
-        plan.localConfiguration = index == 0 ? localConfiguration : nil
+        plan.localConfiguration = index == 0 ? (currentLocalConfiguration.map { $0() } ?? localConfiguration) : nil
         return plan
     }
 

@@ -13,9 +13,15 @@ package enum ConnectionEvent: Sendable, Equatable {
 /// Which connections are up: what `/ready`, systemd and the pid file go by. A connection counts from its registration
 /// until it is lost or says goodbye.
 package struct Readiness: Sendable, Equatable {
+    /// Why a connection is not there.
+    private struct Trouble: Sendable, Equatable {
+        var index: UInt8
+        var cause: String
+    }
+
     private var connected: [UInt8: String] = [:]
-    /// The latest trouble, by connection; cleared when it registers.
-    private var causes: [UInt8: String] = [:]
+    /// Latest last, one for each connection; gone when it registers.
+    private var troubles: [Trouble] = []
     /// Whether any connection ever registered.
     package private(set) var wasEverReady = false
 
@@ -36,12 +42,13 @@ package struct Readiness: Sendable, Equatable {
         switch event {
         case .connected(let index, let location, _):
             connected[index] = location
-            causes[index] = nil
+            troubles.removeAll { $0.index == index }
         case .disconnected(let index), .unregistering(let index):
             connected[index] = nil
         case .reconnecting(let index, let cause):
             connected[index] = nil
-            causes[index] = cause
+            troubles.removeAll { $0.index == index }
+            troubles.append(Trouble(index: index, cause: cause))
         }
         if !wasEverReady, !connected.isEmpty {
             wasEverReady = true
@@ -50,15 +57,17 @@ package struct Readiness: Sendable, Equatable {
         return self == before ? .none : .changed
     }
 
-    /// One line for `systemctl status`.
-    package var status: String {
+    /// One line for `systemctl status`: how many links, where to, and the latest trouble.
+    ///
+    /// - Parameter wanted: how many connections are kept.
+    package func status(wanted: Int) -> String {
         guard !connected.isEmpty else {
-            let cause = causes.sorted { $0.key < $1.key }.first?.value
-            return cause.map { "No connection to the edge: \($0)" } ?? "Connecting to the edge"
+            return troubles.last.map { "No connection to the edge: \($0.cause)" } ?? "Connecting to the edge"
         }
         let places = Dictionary(grouping: connected.values) { $0 }
             .map { "\($0.value.count)x\($0.key)" }
             .sorted()
-        return "Connected: " + places.joined(separator: ", ")
+        let links = "\(connected.count) of \(max(wanted, connected.count)) links: \(places.joined(separator: ", "))"
+        return troubles.last.map { "\(links); link \($0.index): \($0.cause)" } ?? links
     }
 }

@@ -1,14 +1,17 @@
 import Foundation
-package import Logging
-package import ServiceHost
+import Logging
+import ServiceHost
 
 extension StreamProxy {
-    /// For the rules and bounds of one connector.
-    package init(configuration: ConnectorConfiguration, metrics: ConnectorMetrics, logger: Logger) {
+    /// For one connector: its bounds, and the rules and tags as they are when a stream arrives.
+    init(
+        configuration: ConnectorConfiguration, current: CurrentConfiguration, metrics: ConnectorMetrics, logger: Logger
+    ) {
         var settings = Settings()
-        settings.tags = [("ID", configuration.connectorID.uuidString.lowercased())] + configuration.tags
         settings.maximumStreams = configuration.maximumStreams
-        let routes = configuration.routes
-        self.init(routes: { routes }, settings: settings, metrics: metrics, logger: logger)
+        let own = [(name: "ID", value: configuration.connectorID.uuidString.lowercased())]
+        self.init(
+            routes: { current.now.routes }, tags: { own + current.now.tags }, settings: settings, metrics: metrics,
+            logger: logger)
     }
 }

@@ -15,8 +15,6 @@ import TunnelWire
 package struct StreamProxy: Sendable {
     /// Bounds and additions, from the configuration.
     package struct Settings: Sendable {
-        /// Request headers `Cf-Warp-Tag-<name>`; the connector's own id is the tag `ID`.
-        package var tags: [(name: String, value: String)] = []
         /// Streams served at once over all links.
         package var maximumStreams = 10_000
         /// Where TCP streams (private network routing) may go. Nil refuses them all: that routing is not in this version,
@@ -43,15 +41,21 @@ package struct StreamProxy: Sendable {
     let metrics: ConnectorMetrics
     let logger: Logger
     private let routes: @Sendable () -> RoutingTable
+    private let tags: @Sendable () -> [(name: String, value: String)]
     private let origins = HTTPOrigins()
     private let dialer = OriginDialer()
     private let start = ContinuousClock.now
 
-    /// - Parameter routes: the rules as they are now; called once per stream, so it must not wait.
+    /// - Parameters:
+    ///   - routes: the rules as they are now; called once per stream, so it must not wait.
+    ///   - tags: request headers `Cf-Warp-Tag-<name>` as they are now; the same goes for it.
     package init(
-        routes: @escaping @Sendable () -> RoutingTable, settings: Settings, metrics: ConnectorMetrics, logger: Logger
+        routes: @escaping @Sendable () -> RoutingTable,
+        tags: @escaping @Sendable () -> [(name: String, value: String)] = { [] }, settings: Settings,
+        metrics: ConnectorMetrics, logger: Logger
     ) {
         self.routes = routes
+        self.tags = tags
         self.settings = settings
         self.metrics = metrics
         self.logger = logger
@@ -100,7 +104,7 @@ package struct StreamProxy: Sendable {
         let stream = visit.stream
         guard let target = OriginTarget(rule.service) else { return visit.fail(.noTarget) }
         var headers = stream.request.headers
-        for tag in settings.tags { headers.replaceOrAdd(name: "Cf-Warp-Tag-\(tag.name)", value: tag.value) }
+        for tag in tags() { headers.replaceOrAdd(name: "Cf-Warp-Tag-\(tag.name)", value: tag.value) }
         let isUpgrade = stream.request.kind == .webSocket
         let request = HTTPRequest(
             method: stream.request.method, path: stream.request.path, authority: stream.request.authority,

@@ -5,43 +5,69 @@ package import NIOCore
 import NIOSSL
 package import ServiceHost
 import Synchronization
+import TunnelConfig
 
-/// The connector daemon: keeps the connections, tells systemd and the metrics endpoint how things are, and ends it all.
+/// The connector daemon: keeps the connections, tells systemd and the metrics endpoint how things are, puts a changed
+/// configuration in force, and ends it all.
 ///
-/// Lives for one `run`, which owns the ConnectionManager, the metrics endpoint and the reports between them. Cancelling
-/// `run` ends at once; `stop` ends gracefully.
+/// Lives for one `run`, which owns the ConnectionManager, the metrics endpoint, the configuration watcher, the watchdog
+/// and the reports between them. Cancelling `run` ends at once; `stop` ends gracefully.
 package actor Supervisor {
     private let configuration: ConnectorConfiguration
     private let metricsAddress: MetricsAddress
+    private let source: ConfigurationSource?
     private let group: any EventLoopGroup
     private let clock: any Clock<Duration>
     private let logger: Logger
     private let notifier = SystemdNotifier()
     private let registry = MetricsRegistry()
     private let metrics: ConnectorMetrics
+    private let hostMetrics: HostMetrics
     private let stopping = Gate()
+    private let current: CurrentConfiguration
+    private var notice: ServiceNotice.StateMachine
     /// Read by the metrics endpoint without waiting for the actor.
     private let readiness = ReadinessBox()
+    /// Why the configuration is to be read again. While it is read, one more reason is kept: it is read once more.
+    private let reloads = AsyncStream.makeStream(of: ReloadCause.self, bufferingPolicy: .bufferingNewest(1))
 
     private final class ReadinessBox: Sendable {
         let value = Mutex(Readiness())
+        let lastProbe = Mutex(NIODeadline.now())
     }
 
+    /// Why the configuration is read again.
+    package enum ReloadCause: String, Sendable {
+        case hangUp = "SIGHUP"
+        case fileChanged = "the file changed"
+    }
+
+    /// - Parameter source: where a reload finds the configuration; nil for none.
     package init(
-        configuration: ConnectorConfiguration, metricsAddress: MetricsAddress, group: any EventLoopGroup,
-        clock: any Clock<Duration> = ContinuousClock(), logger: Logger
+        configuration: ConnectorConfiguration, metricsAddress: MetricsAddress, source: ConfigurationSource? = nil,
+        group: any EventLoopGroup, clock: any Clock<Duration> = ContinuousClock(), logger: Logger
     ) {
         self.configuration = configuration
         self.metricsAddress = metricsAddress
+        self.source = source
         self.group = group
         self.clock = clock
         self.logger = logger
         metrics = ConnectorMetrics(registry: registry)
+        hostMetrics = HostMetrics(registry: registry)
+        current = CurrentConfiguration(configuration.served)
+        notice = ServiceNotice.StateMachine(
+            policy: configuration.readyPolicy, wanted: configuration.wantedConnections)
     }
 
     /// Begins the graceful end; `run` returns when the last connection is over.
     package nonisolated func stop() {
         stopping.open()
+    }
+
+    /// Reads the configuration again, soon.
+    package nonisolated func reload(because cause: ReloadCause) {
+        reloads.continuation.yield(cause)
     }
 
     /// Runs the connector until stopped.
@@ -58,18 +84,14 @@ package actor Supervisor {
             throw ConnectorError(.badConfiguration, "\(file) cannot be used to check the edge (--cacert)", cause: error)
         }
         let (events, feed) = AsyncStream.makeStream(of: ConnectionEvent.self, bufferingPolicy: .bufferingNewest(1024))
-        let proxy = makeProxy()
+        var configuration = configuration
+        configuration.currentLocalConfiguration = { [current] in current.now.localConfiguration }
         let manager = ConnectionManager(
-            configuration: configuration, tls: tls, proxy: proxy, group: group, clock: clock, logger: logger,
-            report: { feed.yield($0) })
-        let endpoint = MetricsEndpoint(
-            address: metricsAddress, registry: registry, logger: logger,
-            readiness: { [readiness, configuration] in
-                ReadinessReport(
-                    readyConnections: readiness.value.withLock { $0.readyConnections },
-                    connectorID: configuration.connectorID.uuidString.lowercased())
-            })
-        notifier.status("Connecting to the edge")
+            configuration: configuration, tls: tls,
+            proxy: StreamProxy(configuration: configuration, current: current, metrics: metrics, logger: logger),
+            group: group, clock: clock, logger: logger, report: { feed.yield($0) })
+        let endpoint = makeEndpoint()
+        perform(notice.started())
         try await withThrowingTaskGroup(of: Bool.self) { children in
             children.addTask {
                 try await manager.run()
@@ -83,12 +105,21 @@ package actor Supervisor {
                 await self.followReports(events)
                 return false
             }
-            children.addTask { [stopping, notifier] in
+            children.addTask {
+                await self.followReloads()
+                return false
+            }
+            children.addTask {
+                await self.watchFile()
+                return false
+            }
+            children.addTask {
+                await self.keepProbing(manager)
+                return false
+            }
+            children.addTask { [stopping] in
                 await stopping.wait()
-                if stopping.isOpen {
-                    notifier.stopping()
-                    manager.drain()
-                }
+                if stopping.isOpen { await self.drain(manager) }
                 return false
             }
             // The connections decide: when they are over, so is all else.
@@ -98,8 +129,22 @@ package actor Supervisor {
         logger.info("Tunnel server stopped")
     }
 
-    private func makeProxy() -> StreamProxy {
-        StreamProxy(configuration: configuration, metrics: metrics, logger: logger)
+    private func makeEndpoint() -> MetricsEndpoint {
+        let (readiness, current, connectorID) = (readiness, current, configuration.connectorID)
+        return MetricsEndpoint(
+            address: metricsAddress, registry: registry, logger: logger,
+            readiness: {
+                ReadinessReport(
+                    readyConnections: readiness.value.withLock { $0.readyConnections },
+                    connectorID: connectorID.uuidString.lowercased())
+            },
+            isAlive: { readiness.lastProbe.withLock { NIODeadline.now() - $0 } < Self.longestSilence },
+            configuration: { current.now.report })
+    }
+
+    private func drain(_ manager: ConnectionManager) {
+        perform(notice.stopRequested())
+        manager.drain()
     }
 
     // MARK: Reports
@@ -109,24 +154,26 @@ package actor Supervisor {
             let (change, now) = readiness.value.withLock { readiness in
                 (readiness.apply(event), readiness)
             }
-            record(event)
-            switch change {
-            case .none:
-                break
-            case .becameReadyFirst:
-                writePIDFile()
-                notifier.ready(status: now.status)
-            case .changed:
-                notifier.status(now.status)
-            }
+            record(event, now)
+            if change == .becameReadyFirst { writePIDFile() }
+            guard change != .none else { continue }
+            perform(
+                notice.linksChanged(
+                    ready: now.readyConnections, status: now.status(wanted: configuration.wantedConnections)))
         }
     }
 
-    private func record(_ event: ConnectionEvent) {
-        metrics.haConnections.set(readiness.value.withLock { $0.readyConnections })
-        if case .connected(let index, let location, _) = event {
+    private func record(_ event: ConnectionEvent, _ now: Readiness) {
+        metrics.haConnections.set(now.readyConnections)
+        switch event {
+        case .connected(let index, let location, _):
             metrics.registerSuccess["registerConnection"].increment()
-            metrics.serverLocations["\(index)", location].set(1)
+            metrics.moved(connection: index, to: location)
+            metrics.tunnelIDs[configuration.credentials.tunnelID.uuidString.lowercased(), "\(index)"].set(1)
+        case .reconnecting(let index, _):
+            hostMetrics.reconnects["\(index)"].increment()
+        case .disconnected, .unregistering:
+            break
         }
     }
 
@@ -137,5 +184,118 @@ package actor Supervisor {
         } catch {
             logger.error("Unable to write the pid file", metadata: ["error": "\(error)"])
         }
+    }
+
+    private func perform(_ actions: [ServiceNotice.StateMachine.Action]) {
+        for action in actions {
+            switch action {
+            case .ready(let status): notifier.ready(status: status)
+            case .status(let status): notifier.status(status)
+            case .reloading: notifier.reloading()
+            case .stopping: notifier.stopping(within: Duration(configuration.gracePeriod) + Self.timeToEnd)
+            case .watchdog: notifier.watchdog()
+            case .extendTimeout: notifier.extendTimeout(by: Self.timeToStart)
+            }
+        }
+    }
+
+    // MARK: Reload
+
+    private func watchFile() async {
+        guard let path = source?.path else { return }
+        do {
+            try await FileWatcher(path: path, clock: clock).run { [logger] in
+                logger.debug("Watching the configuration file", metadata: ["path": "\(path)"])
+            } changed: {
+                reload(because: .fileChanged)
+            }
+        } catch is CancellationError {
+            // The owner asked for the end.
+        } catch {
+            logger.warning(
+                "Changes of the configuration file are not noticed; send SIGHUP after them",
+                metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func followReloads() async {
+        for await cause in reloads.stream {
+            guard let source else { continue }
+            perform(notice.reloadBegan())
+            let refusal = await reload(from: source, because: cause)
+            perform(notice.reloadEnded(refusal: refusal))
+        }
+    }
+
+    /// Returns why nothing changed, nil when the new configuration is in force.
+    private func reload(from source: ConfigurationSource, because cause: ReloadCause) async -> String? {
+        do {
+            let reading = try await Self.read(source)
+            current.replace(by: reading.served)
+            reading.putInForce()
+            hostMetrics.reloadSucceeded(at: Int(Date().timeIntervalSince1970))
+            logger.info(
+                "Configuration reloaded",
+                metadata: ["cause": "\(cause.rawValue)", "rules": "\(reading.served.routes.rules.count)"])
+            if !reading.needsRestart.isEmpty {
+                logger.warning(
+                    "Some changed settings count only after a restart",
+                    metadata: ["settings": "\(reading.needsRestart.joined(separator: ", "))"])
+            }
+            return nil
+        } catch {
+            hostMetrics.reloadFailed()
+            logger.error(
+                "The changed configuration cannot be used, the old one stays in force",
+                metadata: ["cause": "\(cause.rawValue)", "error": "\(error)"])
+            return "\(error)"
+        }
+    }
+
+    /// Away from the actor: a slow disk must not keep it.
+    @concurrent
+    private static func read(_ source: ConfigurationSource) async throws -> ConfigurationSource.Reading {
+        try source.read()
+    }
+}
+
+// MARK: - Watchdog
+
+extension Supervisor {
+    /// Asked for with each sign of life while the start lasts.
+    private static let timeToStart: Duration = .seconds(60)
+    /// From the end of the last stream to the end of the process.
+    private static let timeToEnd: Duration = .seconds(10)
+    /// How often the parts are asked when systemd does not say.
+    private static let usualInterval: Duration = .seconds(15)
+    /// When `/livez` says no.
+    private static let longestSilence: TimeAmount = .seconds(60)
+
+    /// Asks, at half the watchdog's time, everything that must run whether it runs: this actor, the connections' actor and
+    /// every event loop. Only an answer in time is passed on; a part that hangs makes this hang, and systemd act.
+    private nonisolated func keepProbing(_ manager: ConnectionManager) async {
+        let interval = SystemdNotifier.watchdogTimeout.map { $0 / 2 } ?? Self.usualInterval
+        while (try? await clock.sleep(for: interval)) != nil {
+            let lag: Duration = await clock.measure { await probe(manager) }
+            hostMetrics.watchdogLag.set(Int(lag / .milliseconds(1)))
+            if lag < interval {
+                await probeAnswered()
+            } else {
+                logger.warning("The watchdog's probe was answered too late", metadata: ["lag": "\(lag)"])
+            }
+        }
+    }
+
+    private nonisolated func probe(_ manager: ConnectionManager) async {
+        await answerProbe()
+        await manager.answerProbe()
+        for loop in group.makeIterator() { try? await loop.submit {}.get() }
+    }
+
+    private func answerProbe() {}
+
+    private func probeAnswered() {
+        readiness.lastProbe.withLock { $0 = .now() }
+        perform(notice.probeAnswered())
     }
 }

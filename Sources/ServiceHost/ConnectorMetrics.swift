@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 
 /// The metrics of a connector under their official names, so that existing dashboards and alerts keep working.
@@ -76,11 +77,25 @@ package struct ConnectorMetrics: Sendable {
         Self.addProcessMetrics(to: registry)
     }
 
+    /// Notes where a connection leads now; where it led before reads 0.
+    package func moved(connection index: UInt8, to location: String) {
+        for previous in serverLocations.all(startingWith: "\(index)") { previous.set(0) }
+        serverLocations["\(index)", location].set(1)
+    }
+
     private static func addProcessMetrics(to registry: MetricsRegistry) {
         let start = Double(LogTime.now())
         registry.measured("process_start_time_seconds", "Start time of the process since unix epoch in seconds") {
             start
         }
+        registry.measured("process_open_fds", "Number of open file descriptors") {
+            (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")).map { Double($0.count) }
+        }
+        registry.measured("process_max_fds", "Maximum number of open file descriptors") {
+            var limit = rlimit()
+            return getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 ? Double(limit.rlim_cur) : nil
+        }
+        registry.measured("process_virtual_memory_bytes", "Virtual memory size in bytes") { memoryPages(0) }
         registry.measured(
             "process_cpu_seconds_total", "Total user and system CPU time spent in seconds", isCounter: true
         ) {
@@ -90,9 +105,14 @@ package struct ConnectorMetrics: Sendable {
             return seconds(usage.ru_utime) + seconds(usage.ru_stime)
         }
         registry.measured("process_resident_memory_bytes", "Resident memory size in bytes") {
-            let fields = (try? SmallFile.read("/proc/self/statm", limit: 4096).text)?.split(separator: " ") ?? []
-            guard fields.count > 1, let pages = Double(fields[1]) else { return nil }
-            return pages * Double(sysconf(Int32(_SC_PAGESIZE)))
+            memoryPages(1)
         }
+    }
+
+    /// A field of the process's memory statistics, in bytes.
+    private static func memoryPages(_ field: Int) -> Double? {
+        let fields = (try? SmallFile.read("/proc/self/statm", limit: 4096).text)?.split(separator: " ") ?? []
+        guard fields.count > field, let pages = Double(fields[field]) else { return nil }
+        return pages * Double(sysconf(Int32(_SC_PAGESIZE)))
     }
 }

@@ -24,26 +24,34 @@ package struct ReadinessReport: Sendable, Equatable {
     }
 }
 
-/// The local HTTP server for `/metrics`, `/ready`, `/readyz?min=N`, `/healthcheck` and `/livez`.
+/// The local HTTP server for `/metrics`, `/ready`, `/readyz?min=N`, `/healthcheck`, `/livez`, `/config` and `/quicktunnel`.
 ///
 /// Lives as long as its ``run()``; ends when that is cancelled. Source: cli-and-config.md sections 6.1 and 6.2.
 package struct MetricsEndpoint: Sendable {
     private let address: MetricsAddress
     private let registry: MetricsRegistry
     private let readiness: @Sendable () -> ReadinessReport
+    private let isAlive: @Sendable () -> Bool
+    private let configuration: @Sendable () -> String
     private let logger: Logger
     private let onListening: @Sendable (Int?) -> Void
 
     /// - Parameters:
-    ///   - readiness: looked up for every request; must not block.
+    ///   - readiness: looked up for every request, as the next two; must not block.
+    ///   - isAlive: the watchdog's view, for `/livez`.
+    ///   - configuration: the rules in force as JSON, without secrets, for `/config`.
     ///   - onListening: told the bound port, nil for a unix socket.
     package init(
         address: MetricsAddress, registry: MetricsRegistry, logger: Logger,
-        readiness: @escaping @Sendable () -> ReadinessReport, onListening: @escaping @Sendable (Int?) -> Void = { _ in }
+        readiness: @escaping @Sendable () -> ReadinessReport, isAlive: @escaping @Sendable () -> Bool = { true },
+        configuration: @escaping @Sendable () -> String = { "{}" },
+        onListening: @escaping @Sendable (Int?) -> Void = { _ in }
     ) {
         self.address = address
         self.registry = registry
         self.readiness = readiness
+        self.isAlive = isAlive
+        self.configuration = configuration
         self.logger = logger
         self.onListening = onListening
     }
@@ -56,6 +64,7 @@ package struct MetricsEndpoint: Sendable {
         case .off:
             return
         case .unix(let path):
+            UnixAddress.removeAbandoned(path)
             try await serve(on: .unixDomainSocket(path: path), named: path)
         case .fixed(let host, let port):
             try await serve(on: .hostname(host, port: port), named: "\(host):\(port)")
@@ -110,9 +119,14 @@ package struct MetricsEndpoint: Sendable {
             let (status, body) = readiness().answer(minimum: minimum)
             return Self.response(status, "application/json", body)
         }
-        for path in ["healthcheck", "livez"] {
-            router.get(RouterPath(path)) { _, _ in Self.response(200, "text/plain; charset=utf-8", "OK\n") }
+        let text = "text/plain; charset=utf-8"
+        router.get("healthcheck") { _, _ in Self.response(200, text, "OK\n") }
+        router.get("livez") { [isAlive] _, _ in
+            isAlive() ? Self.response(200, text, "OK\n") : Self.response(503, text, "parts do not answer\n")
         }
+        router.get("config") { [configuration] _, _ in Self.response(200, "application/json", configuration()) }
+        // There are no quick tunnels here; monitors of the official client read an empty name as that.
+        router.get("quicktunnel") { _, _ in Self.response(200, "application/json", #"{"hostname":""}"#) }
         return router
     }
 

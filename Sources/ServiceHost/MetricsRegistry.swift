@@ -74,6 +74,11 @@ package final class LabelledMetrics<Metric: Sendable>: Sendable {
         }
     }
 
+    /// The series that exist whose first label has this value.
+    func all(startingWith value: String) -> [Metric] {
+        series.withLock { $0.filter { $0.key.first == value }.map(\.value) }
+    }
+
     var snapshot: [(values: [String], metric: Metric)] {
         series.withLock { $0.map { ($0.key, $0.value) } }
             .sorted { $0.values.lexicographicallyPrecedes($1.values) }

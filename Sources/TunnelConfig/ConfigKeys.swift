@@ -36,7 +36,7 @@ enum ConfigKeys {
             """
             tunnel metrics url unix-socket http-host-header origin-server-name management-hostname service-op-ip loglevel
             transport-loglevel output name hostname lb-pool quick-service protocol region api-url edge-ip-version
-            edge-bind-address label icmpv4-src icmpv6-src
+            edge-bind-address label icmpv4-src icmpv6-src ready-policy
             """)
         add(
             .bool,

@@ -7,6 +7,7 @@ indirect enum JSONText {
     case seconds(Duration)
     case array([JSONText])
     case object([(String, JSONText)])
+    case null
 
     var text: String {
         switch self {
@@ -14,6 +15,7 @@ indirect enum JSONText {
         case .bool(let value): value ? "true" : "false"
         case .integer(let value): "\(value)"
         case .seconds(let value): Self.number(value)
+        case .null: "null"
         case .array(let values): "[" + values.map(\.text).joined(separator: ",") + "]"
         case .object(let members):
             "{" + members.map { Self.quote($0.0) + ":" + $0.1.text }.joined(separator: ",") + "}"

@@ -15,12 +15,16 @@ package enum LocalConfiguration {
         let given = flagNames.sorted().compactMap { name in flags[name].map { (name, JSONText.string($0)) } }
         if !given.isEmpty { members.append(("__configuration_flags", .object(given))) }
         members.append(("ingress", .array(rules.map(json))))
+        members.append(("warp-routing", .object(Self.members(of: warpRouting))))
+        return Array(JSONText.object(members).text.utf8)
+    }
+
+    static func members(of warpRouting: ConfigFile.WarpRouting) -> [(String, JSONText)] {
         var warp: [(String, JSONText)] = []
         if let value = warpRouting.connectTimeout { warp.append(("connectTimeout", .seconds(value))) }
         if let value = warpRouting.maxActiveFlows { warp.append(("maxActiveFlows", .integer(value))) }
         if let value = warpRouting.tcpKeepAlive { warp.append(("tcpKeepAlive", .seconds(value))) }
-        members.append(("warp-routing", .object(warp)))
-        return Array(JSONText.object(members).text.utf8)
+        return warp
     }
 
     private static func json(_ rule: IngressRule) -> JSONText {
@@ -74,7 +78,7 @@ package enum LocalConfiguration {
         return members
     }
 
-    private static func json(_ rule: OriginRequest.IPRule) -> JSONText {
+    static func json(_ rule: OriginRequest.IPRule) -> JSONText {
         .object([
             ("prefix", .string(rule.prefix.description)), ("ports", .array(rule.ports.map(JSONText.integer))),
             ("allow", .bool(rule.allow)),

@@ -19,14 +19,16 @@ struct ProxyBench: Sendable {
     let log: LogBook
 
     static func make(
-        _ rules: [IngressRule], settings: StreamProxy.Settings = StreamProxy.Settings()
+        _ rules: [IngressRule], settings: StreamProxy.Settings = StreamProxy.Settings(),
+        tags: [(name: String, value: String)] = []
     ) async throws -> ProxyBench {
         let log = LogBook()
         let metrics = ConnectorMetrics(registry: MetricsRegistry())
         var logger = Logger(label: "test", factory: { _ in LogBook.Handler(book: log) })
         logger.logLevel = .debug
         let table = RoutingTable(rules: rules)
-        let proxy = StreamProxy(routes: { table }, settings: settings, metrics: metrics, logger: logger)
+        let proxy = StreamProxy(
+            routes: { table }, tags: { tags }, settings: settings, metrics: metrics, logger: logger)
         let ledgers = Mutex<StreamLedger?>(nil)
         let link = try await TestLink.make { stream in
             let ledger = ledgers.withLock { known in
@@ -47,11 +49,12 @@ struct ProxyBench: Sendable {
     /// One rule for everything.
     static func make(
         _ service: OriginService, settings: StreamProxy.Settings = StreamProxy.Settings(),
+        tags: [(name: String, value: String)] = [],
         options: (inout OriginRequest) throws -> Void = { _ in }
     ) async throws -> ProxyBench {
         var request = OriginRequest()
         try options(&request)
-        return try await make([IngressRule(service: service, originRequest: request)], settings: settings)
+        return try await make([IngressRule(service: service, originRequest: request)], settings: settings, tags: tags)
     }
 
     /// Opens a WebSocket as a client of a stream service does, and speaks as its client from then on.

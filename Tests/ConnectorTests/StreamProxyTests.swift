@@ -46,9 +46,7 @@ import TunnelWire
 
     @Test func `a request passes to the origin and its answer back`() async throws {
         let origin = try await TestOrigin.http(respond: Self.mirror)
-        var settings = StreamProxy.Settings()
-        settings.tags = [("ID", "1234")]
-        let bench = try await ProxyBench.make(origin.service, settings: settings)
+        let bench = try await ProxyBench.make(origin.service, tags: [("ID", "1234")])
         var request = request("PUT", "/a?b", body: true)
         request.headers = ["x-one": "1", "content-length": "4"]
         let answer = try await bench.link.exchange(request, body: ByteBuffer(string: "four"))

@@ -78,5 +78,17 @@ struct ProcessSignalsTests {
         #expect(received() == "READY=1\nSTATUS=serving MAINPID=1")
         notifier.stopping()
         #expect(received() == "STOPPING=1")
+        notifier.stopping(within: .milliseconds(1500))
+        #expect(received() == "STOPPING=1\nEXTEND_TIMEOUT_USEC=1500000")
+        notifier.extendTimeout(by: .seconds(Int64.max))
+        #expect(received() == "EXTEND_TIMEOUT_USEC=\(Int64.max)")
+        notifier.status("a\u{1b}b")
+        #expect(received() == "STATUS=a\\u001bb")
+        notifier.watchdog()
+        #expect(received() == "WATCHDOG=1")
+        notifier.reloading()
+        let reloading = received().split(separator: "=")
+        #expect(reloading.prefix(2) == ["RELOADING", "1\nMONOTONIC_USEC"])
+        #expect(UInt64(reloading[2]) ?? 0 > 0)
     }
 }

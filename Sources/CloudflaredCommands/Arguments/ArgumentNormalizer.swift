@@ -23,7 +23,7 @@ struct ArgumentNormalizer {
     }
 
     /// A command with all that was written for it.
-    struct Invocation {
+    struct Invocation: Sendable {
         /// From the root to the command.
         var path: [CommandNode]
         /// The words that named them, for aliases that mean something to people (`access rdp`).

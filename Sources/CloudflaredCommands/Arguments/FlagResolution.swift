@@ -10,7 +10,7 @@ enum ConfiguredValue: Sendable, Hashable {
 /// default.
 ///
 /// Pure. Source: cli-and-config.md section 1.3.
-struct FlagResolution {
+struct FlagResolution: Sendable {
     enum Source: Sendable, Equatable {
         case commandLine
         case environment(String)

@@ -80,16 +80,40 @@ package struct CloudflaredProgram: Sendable {
         if invocation.path.count == 1, invocation.given.isEmpty, configuration == nil {
             throw CommandError(.usage, "nothing to do; see 'cloudflared --help'")
         }
+        let reading = try read(type, invocation, configuration)
+        let level = SharedLogLevel(.info)
+        let logger = reading.command.loggingSetup.makeLogger(
+            console: console, environment: environment, level: level)
+        reading.warn(logger)
+        var context = CommandContext(
+            environment: environment, configuration: configuration, logger: logger, words: invocation.words,
+            settings: reading.resolution.settings, print: print)
+        context.logLevel = level
+        if let path = configuration?.path {
+            // The same file again, even if the search would now find another one first.
+            let start = StartSettings(reading)
+            context.readAgain = { [environment] in
+                let file = try ConfigurationFile.load(path: path, environment)
+                // A writer may have got no further than to make it empty; rules are not given up for that.
+                guard let file, !file.ingress.isEmpty || !file.flagNames.isEmpty else {
+                    throw CommandError(.configuration, "\(path) says nothing")
+                }
+                var reading = try read(type, invocation, file)
+                reading.needsRestart = start.needingRestart(reading)
+                return reading
+            }
+        }
+        try await reading.command.run(in: context)
+    }
+
+    private func read(
+        _ type: any CloudflaredCommand.Type, _ invocation: ArgumentNormalizer.Invocation, _ configuration: ConfigFile?
+    ) throws -> CommandReading {
         let resolution = try FlagResolution(
             invocation, environment: environment, configured: configuration.map(ConfigurationFile.values(of:)))
-        let parsed = try parse(type, resolution.commandLine, invocation)
-        let logger = parsed.loggingSetup.makeLogger(console: console, environment: environment)
-        for warning in configuration?.warnings ?? [] { logger.warning("\(warning.description)") }
-        for warning in resolution.warnings { logger.warning("\(warning)") }
-        try await parsed.run(
-            in: CommandContext(
-                environment: environment, configuration: configuration, logger: logger, words: invocation.words,
-                settings: resolution.settings, print: print))
+        return CommandReading(
+            command: try parse(type, resolution.commandLine, invocation), resolution: resolution,
+            configuration: configuration)
     }
 
     private func parse(

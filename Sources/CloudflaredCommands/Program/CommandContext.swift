@@ -14,6 +14,10 @@ struct CommandContext: Sendable {
     var settings: [String: String]
     /// Writes one line to standard output.
     var print: @Sendable (String) -> Void
+    /// The level of every log line of the process.
+    var logLevel = SharedLogLevel(.info)
+    /// The same command as the configuration file has it now; nil when there is nothing to read again.
+    var readAgain: (@Sendable () throws -> CommandReading)?
 
     /// `~` and `~/x` become paths in the home directory.
     func path(_ text: String) -> String { HomePath.expanding(text, environment: environment) }

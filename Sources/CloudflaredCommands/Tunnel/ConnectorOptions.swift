@@ -58,6 +58,12 @@ struct ConnectorOptions: ParsableArguments {
     var metrics = "localhost:0"
 
     @Option(
+        help:
+            "When systemd is told that the connector has started: with the first connection, with most of them (quorum) or with the process."
+    )
+    var readyPolicy = "first"
+
+    @Option(
         help: ArgumentHelp("File for the process number, written when the first connection stands.", valueName: "file"))
     var pidfile: String?
 }

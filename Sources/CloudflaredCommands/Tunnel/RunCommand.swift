@@ -25,21 +25,27 @@ struct RunCommand: CloudflaredCommand {
     var loggingSetup: LoggingSetup { logging.setup() }
 
     func run(in context: CommandContext) async throws {
-        try await TunnelStart.start(try await plan(context), context)
+        let found = try await findCredentials(context)
+        try await TunnelStart.start(try plan(found, context), of: self, context) { command, context in
+            try command.plan(found, context)
+        }
     }
 
     func plan(_ context: CommandContext) async throws -> TunnelRunPlan {
+        try plan(try await findCredentials(context), context)
+    }
+
+    private func findCredentials(_ context: CommandContext) async throws -> TunnelCredentials {
         if let hostname = classic.hostname, !hostname.isEmpty {
             context.logger.warning(
                 "hostname \(hostname) has no effect on 'tunnel run'; lead it here with 'cloudflared tunnel route dns'")
         }
         let reference = tunnel ?? context.configuration?.tunnel
-        let found: TunnelCredentials
         if let byToken = try credentials.tokenCredentials(hasReference: reference != nil, context) {
-            found = byToken
             sayWhatGoverns(context)
+            return byToken
         } else if let reference, !reference.isEmpty {
-            found = try await credentials.credentials(of: reference, account: account, context)
+            return try await credentials.credentials(of: reference, account: account, context)
         } else {
             throw CommandError(
                 .usage,
@@ -47,6 +53,10 @@ struct RunCommand: CloudflaredCommand {
                     + "configuration file"
             )
         }
+    }
+
+    /// - Parameter found: of the tunnel that is run.
+    private func plan(_ found: TunnelCredentials, _ context: CommandContext) throws -> TunnelRunPlan {
         let routing = try origin.routingTable(context.configuration, hostname: nil, context)
         let hasLocalRules = origin.namesOrigin || !(context.configuration?.ingress ?? []).isEmpty
         if !hasLocalRules, credentials.token == nil, credentials.tokenFile == nil {

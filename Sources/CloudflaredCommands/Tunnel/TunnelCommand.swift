@@ -40,7 +40,9 @@ struct TunnelCommand: CloudflaredCommand {
         let ensured = try await account.withClient(context) { client in
             try await ensure(intent, client, context)
         }
-        try await TunnelStart.start(try plan(intent, credentials: ensured, context), context)
+        try await TunnelStart.start(try plan(intent, credentials: ensured, context), of: self, context) {
+            try $0.plan(intent, credentials: ensured, $1)
+        }
     }
 
     /// What the bare command is asked to make.

@@ -1,3 +1,4 @@
+import Connector
 import Foundation
 import Logging
 import ServiceHost
@@ -47,6 +48,10 @@ struct TunnelRunPlan: Sendable {
     var maximumActiveFlows: Int
     var metrics: MetricsAddress
     var pidFile: PIDFile?
+    var readyPolicy: ReadyPolicy
+    /// What the file's rules inherit, as `/config` shows it.
+    var originDefaults: OriginRequest
+    var warpRouting: ConfigFile.WarpRouting
     /// Random for each process.
     var connectorID: UUID
     /// Given flags by name, secrets masked, for the local configuration that is told to the edge.
@@ -93,6 +98,13 @@ struct TunnelRunPlan: Sendable {
         features = options.features
         maximumActiveFlows = options.maxActiveFlows
         metrics = try MetricsAddress(parsing: options.metrics)
+        guard let policy = ReadyPolicy(rawValue: options.readyPolicy) else {
+            throw CommandError(
+                .usage, "--ready-policy takes first, quorum or process, not \"\(options.readyPolicy)\"")
+        }
+        readyPolicy = policy
+        originDefaults = context.configuration?.originRequest ?? OriginRequest()
+        warpRouting = context.configuration?.warpRouting ?? ConfigFile.WarpRouting()
         pidFile = options.pidfile.flatMap { $0.isEmpty ? nil : PIDFile(path: context.path($0)) }
     }
 

@@ -9,12 +9,21 @@ import TunnelConfig
 /// From a decided plan to a running connector.
 enum TunnelStart {
     /// Runs the connector until a signal asks it to stop, or until it cannot go on.
-    static func start(_ plan: TunnelRunPlan, _ context: CommandContext) async throws {
+    ///
+    /// - Parameter planAgain: decides anew, for the same tunnel and without asking anybody, what a changed configuration
+    ///   file says.
+    static func start<Command: CloudflaredCommand>(
+        _ plan: TunnelRunPlan, of command: Command, _ context: CommandContext,
+        planAgain: @escaping @Sendable (Command, CommandContext) throws -> TunnelRunPlan
+    ) async throws {
         logStart(of: plan, context)
         let supervisor = Supervisor(
             configuration: try configuration(of: plan), metricsAddress: plan.metrics,
-            group: MultiThreadedEventLoopGroup.singleton, logger: context.logger)
+            source: source(context, planAgain), group: MultiThreadedEventLoopGroup.singleton,
+            logger: context.logger)
         let signals = await ProcessSignals()
+        // Another signal, another reader: a reload is no stop.
+        let hangUps = await ProcessSignals(watching: [.hangUp])
         try await withThrowingTaskGroup(of: Bool.self) { children in
             children.addTask {
                 try await supervisor.run()
@@ -27,8 +36,34 @@ enum TunnelStart {
                 }
                 return false
             }
+            children.addTask {
+                for await _ in hangUps.events { supervisor.reload(because: .hangUp) }
+                return false
+            }
             while let hasEnded = try await children.next(), !hasEnded {}
             children.cancelAll()
+        }
+    }
+
+    /// The configuration file once more, read as at the start.
+    private static func source<Command: CloudflaredCommand>(
+        _ context: CommandContext, _ planAgain: @escaping @Sendable (Command, CommandContext) throws -> TunnelRunPlan
+    ) -> ConfigurationSource? {
+        guard let readAgain = context.readAgain else { return nil }
+        return ConfigurationSource(path: context.configuration?.path) {
+            let reading = try readAgain()
+            guard let command = reading.command as? Command else {
+                throw CommandError(.failure, "the command line cannot be read again")
+            }
+            var context = context
+            context.configuration = reading.configuration
+            context.settings = reading.resolution.settings
+            let served = try configuration(of: try planAgain(command, context)).served
+            reading.warn(context.logger)
+            let level = command.loggingSetup.parsedLevel
+            return ConfigurationSource.Reading(
+                served: served, needsRestart: reading.needsRestart,
+                putInForce: { [context] in if let level { context.logLevel.set(level) } })
         }
     }
 
@@ -51,6 +86,9 @@ enum TunnelStart {
         configuration.features = plan.features
         configuration.tags = plan.tags.map { ($0.name, $0.value) }
         configuration.pidFile = plan.pidFile?.path
+        configuration.readyPolicy = plan.readyPolicy
+        configuration.report = LocalConfiguration.report(
+            rules: plan.routing.rules, defaults: plan.originDefaults, warpRouting: plan.warpRouting)
         if plan.hasLocalRules {
             configuration.localConfiguration = ByteBuffer(
                 bytes: LocalConfiguration.json(rules: plan.routing.rules, flags: plan.settings))
