@@ -193,7 +193,8 @@ let package = Package(
         tests(
             "CloudflaredCommandsTests",
             [
-                "CloudflaredCommands", "TunnelConfig", "AccessClient", "ServiceHost", nioCore, nioHTTP1, argumentParser,
+                "CloudflaredCommands", "Connector", "TunnelConfig", "AccessClient", "ServiceHost", nioCore, nioHTTP1,
+                argumentParser,
                 logging,
             ]),
         tests("EdgeCommandsTests", ["EdgeCommands", "EdgeStore", "AccessPolicy", "TunnelConfig", argumentParser]),

@@ -3,7 +3,7 @@ import Foundation
 import Logging
 import NIOCore
 import NIOSSL
-import OriginTransport
+import ServiceHost
 import TunnelConfig
 import TunnelWire
 
@@ -12,40 +12,78 @@ import TunnelWire
 /// Slot 0 starts alone; the others follow once it has registered, so that a wrong credential is told once and not four
 /// times. Lives for one `run`.
 actor ConnectionManager {
-    private let configuration: ConnectorConfiguration
-    private let tls: NIOSSLContext
-    private let proxy: StreamProxy
-    private let group: any EventLoopGroup
+    typealias Connect = @Sendable (ConnectionAttempt) async throws -> SessionEnd
+    typealias WatchHost = @Sendable (@escaping @Sendable (HostChange) -> Void) async -> Void
+
+    /// How long the others wait for slot 0, whose edge may be the one that is gone.
+    static let firstSlotDeadline = Duration.seconds(15)
+    /// Between the starts of the others.
+    static let startInterval = Duration.milliseconds(200)
+
+    private let haConnections: Int
+    private let backoff: Backoff
+    private let connect: Connect
+    private let watchHost: WatchHost
     private let clock: any Clock<Duration>
     private let logger: Logger
     private let report: @Sendable (ConnectionEvent) -> Void
     private let firstRegistered = Gate()
     private let draining = Gate()
+    /// The host's network changed.
+    private let changes = Pulse()
+    /// There is reason to try again sooner.
+    private let wake = Pulse()
     private var pool: EdgeAddressPool
 
     init(
         configuration: ConnectorConfiguration, tls: NIOSSLContext, proxy: StreamProxy, group: any EventLoopGroup,
         clock: any Clock<Duration>, logger: Logger, report: @escaping @Sendable (ConnectionEvent) -> Void
     ) {
-        self.configuration = configuration
-        self.tls = tls
-        self.proxy = proxy
-        self.group = group
+        let connector = EdgeConnector(
+            configuration: configuration, tls: tls, proxy: proxy, group: group, logger: logger)
+        let host = HostChanges(group: group, clock: clock, logger: logger)
+        self.init(
+            edges: configuration.edges, haConnections: configuration.haConnections, backoff: configuration.backoff,
+            clock: clock, logger: logger, report: report, watchHost: { await host.run($0) },
+            connect: { try await connector.connect($0) })
+    }
+
+    /// - Parameters:
+    ///   - watchHost: tells what happens to the host, until cancelled.
+    ///   - connect: makes one attempt and returns when that connection is over.
+    init(
+        edges: [String], haConnections: Int, backoff: Backoff = Backoff(), clock: any Clock<Duration>, logger: Logger,
+        report: @escaping @Sendable (ConnectionEvent) -> Void, watchHost: @escaping WatchHost,
+        connect: @escaping Connect
+    ) {
+        self.haConnections = haConnections
+        self.backoff = backoff
+        self.connect = connect
+        self.watchHost = watchHost
         self.clock = clock
         self.logger = logger
         self.report = report
-        pool = EdgeAddressPool(configuration.edges)
+        pool = EdgeAddressPool(edges)
     }
 
     /// Serves until drained.
     ///
     /// - Throws: `ConnectorError` when the edge refuses the tunnel for good, `CancellationError` when cancelled.
     func run() async throws {
-        var count = configuration.haConnections
+        var count = haConnections
         if count > pool.count {
             logger.info("You requested \(count) HA connections but I can give you at most \(pool.count).")
             count = pool.count
         }
+        let watchHost = watchHost
+        try await withThrowingTaskGroup { tasks in
+            tasks.addTask { await watchHost { self.hostChanged($0) } }
+            defer { tasks.cancelAll() }
+            try await keepSlots(count)
+        }
+    }
+
+    private func keepSlots(_ count: Int) async throws {
         try await withThrowingTaskGroup { slots in
             for index in 0..<count {
                 slots.addTask { try await self.keepSlot(UInt8(index)) }
@@ -60,25 +98,41 @@ actor ConnectionManager {
         draining.open()
     }
 
+    private nonisolated func hostChanged(_ change: HostChange) {
+        logger.debug("Host changed, checking connections", metadata: ["change": "\(change)"])
+        changes.beat()
+        wake.beat()
+    }
+
     // MARK: One slot
 
     private func keepSlot(_ index: UInt8) async throws {
-        if index > 0 { await waitUnlessDraining { await self.firstRegistered.wait() } }
-        var machine = ConnectionSlot.StateMachine(backoff: configuration.backoff)
+        await waitForTurn(of: index)
+        var machine = ConnectionSlot.StateMachine(backoff: backoff)
         var random = SystemRandomNumberGenerator()
         while !draining.isOpen {
             try Task.checkCancellation()
-            var action: ConnectionSlot.StateMachine.Action
-            let registration = Gate()
+            let action: ConnectionSlot.StateMachine.Action
+            let registration = Stopwatch(clock)
             do {
                 let end = try await attempt(
                     index, previousAttempts: machine.previousAttempts, registration: registration)
-                if registration.isOpen { machine.registered() }
-                action = machine.sessionEnded(end, wasRegistered: registration.isOpen, using: &random)
+                action = machine.sessionEnded(end, lived: registration.elapsed, using: &random)
             } catch let error as LinkError {
                 action = machine.dialFailed(error, using: &random)
             }
-            guard try await carryOut(action, slot: index, wasRegistered: registration.isOpen) else { return }
+            guard try await carryOut(action, slot: index, wasRegistered: registration.elapsed != nil) else { return }
+        }
+    }
+
+    private func waitForTurn(of index: UInt8) async {
+        guard index > 0 else { return }
+        let clock = clock
+        let firstRegistered = firstRegistered
+        await waitUnlessDraining {
+            await Self.first(
+                { await firstRegistered.wait() }, { try? await clock.sleep(for: Self.firstSlotDeadline) })
+            try? await clock.sleep(for: Self.startInterval * (Int(index) - 1))
         }
     }
 
@@ -95,87 +149,78 @@ actor ConnectionManager {
                 throw ConnectorError(.refusedByEdge, "the edge refuses this tunnel: \(reason)")
             }
             // Other connections serve. One edge's refusal must not end them; this slot alone waits, as long as any does.
-            let pause = ConnectionSlot.StateMachine.Action.wait(
-                configuration.backoff.cap, elsewhere: true, cause: reason)
-            return try await carryOut(pause, slot: index, wasRegistered: wasRegistered)
-        case .wait(let duration, let elsewhere, let cause):
-            guard !draining.isOpen else { return false }
-            report(.reconnecting(index: index, cause: cause))
-            let message: Logger.Message =
-                wasRegistered ? "Connection terminated" : "Unable to establish connection with Cloudflare edge"
-            logger.warning(message, metadata: ["error": "\(cause)", "connIndex": "\(index)"])
-            logger.info(
-                "Retrying connection in up to \(GoDuration.format(duration.rounded))",
-                metadata: ["connIndex": "\(index)"])
-            if elsewhere { _ = pool.addressFailed(forConnection: Int(index)) }
-            let clock = clock
-            await waitUnlessDraining { try? await clock.sleep(for: duration) }
-            return true
+            let cap = backoff.cap
+            let pause = ConnectionSlot.Wait(duration: cap, atLeast: cap, elsewhere: true, cause: reason)
+            return await rest(pause, slot: index, wasRegistered: wasRegistered)
+        case .wait(let pause):
+            return await rest(pause, slot: index, wasRegistered: wasRegistered)
         }
     }
 
-    private func attempt(_ index: UInt8, previousAttempts: UInt8, registration: Gate) async throws -> SessionEnd {
+    private func rest(_ pause: ConnectionSlot.Wait, slot index: UInt8, wasRegistered: Bool) async -> Bool {
+        guard !draining.isOpen else {
+            // Lost just when it was to end.
+            report(.disconnected(index: index))
+            return false
+        }
+        report(.reconnecting(index: index, cause: pause.cause))
+        let message: Logger.Message =
+            wasRegistered ? "Connection terminated" : "Unable to establish connection with Cloudflare edge"
+        logger.warning(message, metadata: ["error": "\(pause.cause)", "connIndex": "\(index)"])
+        logger.info(
+            "Retrying connection in up to \(GoDuration.format(pause.duration.rounded))",
+            metadata: ["connIndex": "\(index)"])
+        if pause.elsewhere { _ = pool.addressFailed(forConnection: Int(index)) }
+        let clock = clock
+        let news = wake.next
+        await waitUnlessDraining {
+            try? await clock.sleep(for: pause.atLeast)
+            guard pause.duration > pause.atLeast, !news.isOpen else { return }
+            await Self.first(
+                { await news.wait() }, { try? await clock.sleep(for: pause.duration - pause.atLeast) })
+        }
+        return true
+    }
+
+    private func attempt(
+        _ index: UInt8, previousAttempts: UInt8, registration: Stopwatch
+    ) async throws -> SessionEnd {
         guard let edge = pool.address(forConnection: Int(index)) else {
             throw LinkError(.dialFailed, "there are no free edge addresses left to resolve to")
         }
-        let address = try await resolve(edge, attempt: Int(previousAttempts))
-        var logger = logger
-        logger[metadataKey: "connIndex"] = "\(index)"
-        logger[metadataKey: "event"] = "0"
-        logger[metadataKey: "ip"] = "\(address.ipAddress ?? edge)"
         let report = report
         let firstRegistered = firstRegistered
-        let session = TunnelSession(
-            plan: configuration.plan(index: index, previousAttempts: previousAttempts, tls: tls), proxy: proxy,
-            on: group.next(), logger: logger
-        ) { event in
-            if case .connected = event {
-                registration.open()
+        let wake = wake
+        return try await connect(
+            ConnectionAttempt(
+                index: index, edge: edge, previousAttempts: previousAttempts, draining: draining, changes: changes
+            ) { event in
+                report(event)
+                guard case .connected = event else { return }
+                registration.start()
                 firstRegistered.open()
-            }
-            report(event)
-        }
-        let draining = draining
-        return try await withThrowingTaskGroup(of: SessionEnd?.self) { tasks in
-            tasks.addTask { try await session.run(address) }
-            tasks.addTask {
-                await draining.wait()
-                if draining.isOpen { await session.drain() }
-                return nil
-            }
-            while let end = try await tasks.next() {
-                guard let end else {
-                    if await session.isDialing { tasks.cancelAll() }
-                    continue
-                }
-                tasks.cancelAll()
-                return end
-            }
-            return .drained
-        }
+                // Whoever waits for a path to come back: one has.
+                wake.beat()
+            })
     }
+
+    // MARK: Waiting
 
     /// Waits for `body`, but not longer than until the drain begins.
     private func waitUnlessDraining(_ body: @escaping @Sendable () async -> Void) async {
         let draining = draining
-        await withTaskGroup { tasks in
-            tasks.addTask { await body() }
-            tasks.addTask { await draining.wait() }
-            await tasks.next()
-            tasks.cancelAll()
-        }
+        await Self.first(body, { await draining.wait() })
     }
 
-    /// The addresses of the name take turns: the first one may be of a family that leads nowhere.
-    private func resolve(_ edge: String, attempt: Int) async throws -> SocketAddress {
-        guard let target = HostAndPort(edge) else {
-            throw ConnectorError(.badConfiguration, "\(edge) is no edge address; give --edge as host:port")
-        }
-        do {
-            let found = try await OriginResolver.addresses(host: target.host, port: target.port, on: group.next()).get()
-            return found[attempt % found.count]
-        } catch {
-            throw LinkError(.dialFailed, "no way to the edge \(edge) of --edge", cause: error)
+    /// Returns when the first of the two has, and ends the other.
+    private static func first(
+        _ one: @escaping @Sendable () async -> Void, _ other: @escaping @Sendable () async -> Void
+    ) async {
+        await withTaskGroup { tasks in
+            tasks.addTask { await one() }
+            tasks.addTask { await other() }
+            await tasks.next()
+            tasks.cancelAll()
         }
     }
 }

@@ -54,9 +54,6 @@ package struct ConnectorConfiguration: Sendable {
         return names
     }
 
-    /// The waits of a slot.
-    var backoff: Backoff { Backoff(cap: .seconds(1 << min(max(retries, 0), 16))) }
-
     /// Connections that are kept: one to each edge at most.
     var wantedConnections: Int { edges.isEmpty ? haConnections : min(haConnections, edges.count) }
 
@@ -64,6 +61,9 @@ package struct ConnectorConfiguration: Sendable {
     package var served: ServedConfiguration {
         ServedConfiguration(routes: routes, tags: tags, localConfiguration: localConfiguration, report: report)
     }
+
+    /// The waits of a slot.
+    var backoff: Backoff { Backoff(cap: .seconds(1 << min(max(retries, 0), 16))) }
 
     func plan(index: UInt8, previousAttempts: UInt8, tls: NIOSSLContext) -> SessionPlan {
         var plan = SessionPlan(

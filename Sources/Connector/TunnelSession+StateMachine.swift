@@ -20,6 +20,8 @@ extension TunnelSession {
             case controlStream
             /// The answer to the registration.
             case registration
+            /// The answer to the goodbye.
+            case goodbye
             /// Unregistration and the streams' end.
             case grace
         }
@@ -27,7 +29,8 @@ extension TunnelSession {
         enum Action: Equatable {
             case register
             case armDeadline(Deadline)
-            case cancelDeadline
+            case cancelDeadline(Deadline)
+            case cancelDeadlines
             case reportConnected(ConnectionDetails)
             case sendLocalConfiguration
             case reportUnregistering
@@ -46,7 +49,7 @@ extension TunnelSession {
         mutating func controlStreamOpened() -> [Action] {
             guard state == .awaitingControlStream else { return [] }
             state = .registering
-            return [.cancelDeadline, .armDeadline(.registration), .register]
+            return [.cancelDeadline(.controlStream), .armDeadline(.registration), .register]
         }
 
         mutating func registered(_ details: ConnectionDetails, pushesConfiguration: Bool) -> [Action] {
@@ -54,7 +57,7 @@ extension TunnelSession {
             state = .serving
             let push: [Action] =
                 pushesConfiguration && !details.tunnelIsRemotelyManaged ? [.sendLocalConfiguration] : []
-            return [.cancelDeadline, .reportConnected(details)] + push
+            return [.cancelDeadline(.registration), .reportConnected(details)] + push
         }
 
         mutating func refused(_ end: SessionEnd) -> [Action] {
@@ -69,7 +72,7 @@ extension TunnelSession {
                 return finish(.drained)
             case .serving:
                 state = .unregistering
-                return [.reportUnregistering, .armDeadline(.grace), .unregister]
+                return [.reportUnregistering, .armDeadline(.grace), .armDeadline(.goodbye), .unregister]
             case .unregistering, .draining, .over:
                 return []
             }
@@ -79,7 +82,7 @@ extension TunnelSession {
         mutating func unregistered() -> [Action] {
             guard state == .unregistering else { return [] }
             state = .draining
-            return [.drainStreams]
+            return [.cancelDeadline(.goodbye), .drainStreams]
         }
 
         mutating func streamsDrained() -> [Action] {
@@ -101,6 +104,9 @@ extension TunnelSession {
                 finish(.lost("the edge opened no control stream in time"))
             case (.registration, .registering):
                 finish(.lost("the edge did not answer the registration in time"))
+            case (.goodbye, .unregistering):
+                // An edge that does not answer must not take the time that belongs to the streams.
+                unregistered()
             case (.grace, .unregistering), (.grace, .draining):
                 finish(.drained)
             default:
@@ -108,13 +114,18 @@ extension TunnelSession {
             }
         }
 
-        mutating func linkEnded(_ reason: String) -> [Action] {
+        /// - Parameter elsewhere: whether another address is the better next try.
+        mutating func linkEnded(_ reason: String, elsewhere: Bool = false) -> [Action] {
             switch state {
             case .over: []
             case .unregistering, .draining: finish(.drained)
-            case .awaitingControlStream, .registering, .serving: finish(.lost(reason))
+            case .awaitingControlStream, .registering, .serving: finish(.lost(reason, elsewhere: elsewhere))
             }
         }
+
+        /// Whether a visitor's stream is taken. Not once the edge has confirmed the goodbye, or had the time to: what comes
+        /// then would only be cut off by the end of the grace period.
+        var takesStreams: Bool { state == .serving || state == .unregistering }
 
         /// Ended at once from outside.
         mutating func cancelled() -> [Action] {
@@ -123,7 +134,7 @@ extension TunnelSession {
 
         private mutating func finish(_ end: SessionEnd) -> [Action] {
             state = .over
-            return [.cancelDeadline, .closeLink, .end(end)]
+            return [.cancelDeadlines, .closeLink, .end(end)]
         }
     }
 }
@@ -132,8 +143,8 @@ extension TunnelSession {
 enum SessionEnd: Equatable, Sendable {
     /// As asked.
     case drained
-    /// The link or the edge failed us; try again.
-    case lost(String)
+    /// The link or the edge failed us; try again, on another address if there is one.
+    case lost(String, elsewhere: Bool = false)
     /// The edge said no.
     case refused(Refusal)
 

@@ -24,7 +24,8 @@ package actor TunnelSession {
     private var machine = StateMachine()
     private var link: HTTP2Link?
     private var control: ControlStream?
-    private var deadline: Scheduled<Void>?
+    private var deadlines: [StateMachine.Deadline: Scheduled<Void>] = [:]
+    private var dialBegan = NIODeadline.now()
 
     /// - Parameters:
     ///   - plan: what to register, and the deadlines.
@@ -46,6 +47,7 @@ package actor TunnelSession {
     ///
     /// - Throws: `LinkError` when no link came about.
     func run(_ address: SocketAddress) async throws -> SessionEnd {
+        dialBegan = .now()
         let link: HTTP2Link
         do {
             link = try await HTTP2Link.dial(
@@ -82,6 +84,20 @@ package actor TunnelSession {
         perform(machine.drainRequested())
     }
 
+    /// The host's network changed: the link has to show that it still works.
+    ///
+    /// - Returns: whether a dial is under way that began on the network that was, and had better start over.
+    func networkChanged() -> Bool {
+        if let link {
+            link.networkChanged()
+            return false
+        }
+        return .now() - dialBegan > Self.staleDial
+    }
+
+    /// A dial younger than this began on the network that is; changes come in flocks.
+    private static let staleDial = TimeAmount.seconds(1)
+
     /// Whether there is no link yet: a drain then has nothing to wait for.
     var isDialing: Bool { link == nil }
 
@@ -98,15 +114,13 @@ package actor TunnelSession {
             // Remotely managed configuration is not in this version; the edge reads the refusal and keeps its own.
             stream.refuse()
         case .http, .webSocket, .tcp:
-            guard machine.state == .serving || machine.state == .unregistering || machine.state == .draining else {
-                return stream.refuse()
-            }
+            guard machine.takesStreams else { return stream.refuse() }
             proxy.serve(stream, in: streams)
         }
     }
 
     private func linkEnded(_ error: LinkError) {
-        perform(machine.linkEnded(error.description))
+        perform(machine.linkEnded(error.description, elsewhere: error.recovery == .retryElsewhere))
     }
 
     fileprivate func controlAction(_ action: ControlStream.Outcome) {
@@ -136,9 +150,11 @@ package actor TunnelSession {
                 control?.register(plan.registration(localAddress: link?.channel.localAddress))
             case .armDeadline(let kind):
                 arm(kind)
-            case .cancelDeadline:
-                deadline?.cancel()
-                deadline = nil
+            case .cancelDeadline(let kind):
+                deadlines.removeValue(forKey: kind)?.cancel()
+            case .cancelDeadlines:
+                for deadline in deadlines.values { deadline.cancel() }
+                deadlines = [:]
             case .reportConnected(let details):
                 connected(details)
             case .sendLocalConfiguration:
@@ -178,10 +194,11 @@ package actor TunnelSession {
             switch kind {
             case .controlStream: plan.controlStreamTimeout
             case .registration: plan.rpcTimeout
+            case .goodbye: min(plan.rpcTimeout, plan.gracePeriod)
             case .grace: plan.gracePeriod
             }
-        deadline?.cancel()
-        deadline = eventLoop.assumeIsolated().scheduleTask(in: limit) { [weak self] in
+        deadlines[kind]?.cancel()
+        deadlines[kind] = eventLoop.assumeIsolated().scheduleTask(in: limit) { [weak self] in
             self?.assumeIsolated { $0.perform($0.machine.deadlinePassed(kind)) }
         }
     }

@@ -12,7 +12,7 @@ import Synchronization
 package final class HTTP2Link: Sendable {
     package let channel: any Channel
     private let multiplexer: NIOHTTP2Handler.StreamMultiplexer
-    private let linkGuard: NIOLoopBound<LinkGuard>
+    let linkGuard: NIOLoopBound<LinkGuard>
     private let open: NIOLoopBoundBox<Int>
 
     package var eventLoop: any EventLoop { channel.eventLoop }
@@ -45,6 +45,7 @@ package final class HTTP2Link: Sendable {
             .connectTimeout(configuration.dialTimeout)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.socketOption(.so_keepalive), value: 1)
+            .channelOption(.tcpUserTimeout, value: SocketOptionValue(configuration.unacknowledgedTimeout.milliseconds))
         let attempt = DialAttempt()
         return try await withTaskCancellationHandler {
             let link: HTTP2Link
@@ -53,8 +54,8 @@ package final class HTTP2Link: Sendable {
                     channel.eventLoop.makeCompletedFuture {
                         try attempt.began(channel)
                         let handler = try ServerIdentity.tlsHandler(tls, serverName: EdgeTLS.serverName)
-                        try channel.pipeline.syncOperations.addHandler(handler)
-                        return try install(on: channel, mode: .server, configuration: configuration, arrived: arrived)
+                        return try install(
+                            on: channel, tls: handler, mode: .server, configuration: configuration, arrived: arrived)
                     }
                 }
             } catch {
@@ -95,8 +96,10 @@ package final class HTTP2Link: Sendable {
     package static func accept(
         _ channel: any Channel, tls: NIOSSLContext, configuration: LinkConfiguration = LinkConfiguration()
     ) throws -> HTTP2Link {
-        try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls))
-        return try install(on: channel, mode: .client, configuration: configuration) { $0.refuse() }
+        try channel.syncOptions?.setOption(
+            .tcpUserTimeout, value: SocketOptionValue(configuration.unacknowledgedTimeout.milliseconds))
+        let handler = NIOSSLServerHandler(context: tls)
+        return try install(on: channel, tls: handler, mode: .client, configuration: configuration) { $0.refuse() }
     }
 
     /// Waits for TLS and the peer's SETTINGS, within the configured deadlines.
@@ -108,11 +111,12 @@ package final class HTTP2Link: Sendable {
     }
 
     private static func install(
-        on channel: any Channel, mode: NIOHTTP2Handler.ParserMode, configuration: LinkConfiguration,
-        arrived: @escaping @Sendable (LinkStream) -> Void
+        on channel: any Channel, tls: any ChannelHandler, mode: NIOHTTP2Handler.ParserMode,
+        configuration: LinkConfiguration, arrived: @escaping @Sendable (LinkStream) -> Void
     ) throws -> HTTP2Link {
         let eventLoop = channel.eventLoop
-        let linkGuard = LinkGuard(configuration: configuration, on: eventLoop)
+        let socket = LinkSocket()
+        let linkGuard = LinkGuard(configuration: configuration, socket: socket, on: eventLoop)
         let limits = NIOLoopBound(linkGuard, eventLoop: eventLoop)
         let handler = NIOHTTP2Handler(
             mode: mode, eventLoop: eventLoop, connectionConfiguration: configuration.connection,
@@ -125,7 +129,7 @@ package final class HTTP2Link: Sendable {
                 try stream.pipeline.syncOperations.addHandler(end)
             }
         }
-        try channel.pipeline.syncOperations.addHandlers(handler, linkGuard)
+        try channel.pipeline.syncOperations.addHandlers(socket, tls, handler, linkGuard)
         return try HTTP2Link(channel: channel, handler: handler, linkGuard: linkGuard)
     }
 
@@ -180,4 +184,13 @@ package final class HTTP2Link: Sendable {
     package func close() {
         channel.close(promise: nil)
     }
+}
+
+extension ChannelOption where Self == ChannelOptions.Types.SocketOption {
+    /// TCP_USER_TIMEOUT of Linux, in milliseconds.
+    static var tcpUserTimeout: Self { .tcpOption(NIOBSDSocket.Option(rawValue: 18)) }
+}
+
+extension TimeAmount {
+    fileprivate var milliseconds: Int64 { nanoseconds / 1_000_000 }
 }

@@ -3,14 +3,18 @@ import NIOHTTP2
 
 /// Deadlines and sizes of a link; the same on both sides.
 package struct LinkConfiguration: Sendable {
-    /// TCP connect, and separately the TLS handshake (tunnel-protocol section 7.3).
-    package var dialTimeout: TimeAmount = .seconds(15)
-    /// From the handshake until the peer's HTTP/2 SETTINGS.
+    /// TCP connect. Short, because the kernel doubles the time between its tries: after a longer silence a new dial finds a
+    /// path that has come back sooner than the old one.
+    package var dialTimeout: TimeAmount = .seconds(5)
+    /// From the connection until TLS and the peer's HTTP/2 SETTINGS are there.
     package var startTimeout: TimeAmount = .seconds(10)
-    /// A PING goes out when nothing came for this long.
-    package var pingInterval: TimeAmount = .seconds(10)
+    /// A PING goes out when nothing came for this long. With `pingTimeout` it bounds how long a silent cut goes unnoticed.
+    package var pingInterval: TimeAmount = .seconds(5)
     /// How long the answer to a PING may take before the link counts as dead.
-    package var pingTimeout: TimeAmount = .seconds(10)
+    package var pingTimeout: TimeAmount = .seconds(5)
+    /// The least and the most time for the answer to a PING that is sent because the way to the peer is another now; four
+    /// of the last round trips lie between.
+    package var probeTimeout = TimeAmount.seconds(1)...TimeAmount.seconds(3)
     /// What a peer may send on one stream before we read it, bytes.
     package var streamWindow = 1 << 20
     /// The same for all streams of a link together, bytes.
@@ -19,6 +23,10 @@ package struct LinkConfiguration: Sendable {
     package var maximumStreams = 1000
 
     package init() {}
+
+    /// How long the kernel waits for an acknowledgement before it gives the connection up (TCP_USER_TIMEOUT), which also
+    /// ends a link that is too busy to ever be idle.
+    var unacknowledgedTimeout: TimeAmount { pingInterval + pingTimeout }
 
     var connection: NIOHTTP2Handler.ConnectionConfiguration {
         var configuration = NIOHTTP2Handler.ConnectionConfiguration()

@@ -13,6 +13,8 @@ package struct LinkError: Error, Sendable, CustomStringConvertible {
         case silentStart
         /// The peer stopped answering pings.
         case peerSilent
+        /// This host's network is not the one any more that the link, or the dial, began on.
+        case networkChanged
         /// The peer broke HTTP/2, or what came was not HTTP/2 at all.
         case protocolViolation
         /// The peer closed the link.
@@ -46,7 +48,7 @@ package struct LinkError: Error, Sendable, CustomStringConvertible {
     package var recovery: Recovery {
         switch code {
         case .dialFailed, .handshakeFailed, .certificateRefused, .silentStart, .peerSilent: .retryElsewhere
-        case .protocolViolation, .closedByPeer, .noCapacity, .headTooLarge, .streamRefused: .retry
+        case .networkChanged, .protocolViolation, .closedByPeer, .noCapacity, .headTooLarge, .streamRefused: .retry
         }
     }
 

@@ -22,15 +22,26 @@ final class LinkGuard: ChannelInboundHandler {
     private(set) var peerGoingAway = false
 
     private let configuration: LinkConfiguration
+    private let socket: LinkSocket
     private var context: ChannelHandlerContext?
     private var isReady = false
     private var failure: LinkError?
     private var timer: Scheduled<Void>?
     private var lastHeard = NIODeadline.now()
-    private var pingSent: NIODeadline?
+    private var ping: Ping?
+    /// From the last PING that was answered.
+    private var roundTrip: TimeAmount?
 
-    init(configuration: LinkConfiguration, on eventLoop: any EventLoop) {
+    /// A PING whose answer may still come.
+    private struct Ping {
+        let sent: NIODeadline
+        var deadline: NIODeadline
+        var isExtended = false
+    }
+
+    init(configuration: LinkConfiguration, socket: LinkSocket, on eventLoop: any EventLoop) {
         self.configuration = configuration
+        self.socket = socket
         ready = eventLoop.makePromise()
         ended = eventLoop.makePromise()
     }
@@ -48,10 +59,10 @@ final class LinkGuard: ChannelInboundHandler {
         self.context = nil
     }
 
-    /// Ends the link for our own reason.
+    /// Ends the link for our own reason, without waiting for a peer that may not be there.
     func fail(_ error: LinkError) {
         if failure == nil { failure = error }
-        context?.close(promise: nil)
+        socket.cut()
     }
 
     // MARK: What comes in
@@ -70,6 +81,9 @@ final class LinkGuard: ChannelInboundHandler {
             if !isReady { started(context) }
         case .goAway:
             peerGoingAway = true
+        case .ping(_, ack: true):
+            if let ping { roundTrip = .now() - ping.sent }
+            ping = nil
         default:
             break
         }
@@ -96,7 +110,8 @@ final class LinkGuard: ChannelInboundHandler {
         isReady = true
         timer?.cancel()
         ready.succeed()
-        armPing(context.eventLoop, in: configuration.pingInterval)
+        // The first one only measures the way.
+        sendPing(within: configuration.pingTimeout)
     }
 
     private func finish() {
@@ -109,33 +124,76 @@ final class LinkGuard: ChannelInboundHandler {
 
     // MARK: Liveness
 
-    private func armPing(_ eventLoop: any EventLoop, in delay: TimeAmount) {
-        timer = eventLoop.assumeIsolated().scheduleTask(in: delay) { [weak self] in
-            self?.pingDue()
+    /// The peer has to show that it is still there, without waiting for the link to be idle.
+    ///
+    /// - Parameter urgently: there is reason to doubt it, so that it gets less time.
+    func probe(urgently: Bool) {
+        guard isReady, failure == nil else { return }
+        let bounds = configuration.probeTimeout
+        let soon = min(bounds.upperBound, max(bounds.lowerBound, (roundTrip ?? .milliseconds(500)) * 4))
+        let limit = urgently ? soon : configuration.pingTimeout
+        guard var waiting = ping, lastHeard < waiting.sent else { return sendPing(within: limit) }
+        // Probes that come thick and fast must not put the end off.
+        waiting.deadline = min(waiting.deadline, .now() + limit)
+        ping = waiting
+        armLook(at: waiting.deadline)
+    }
+
+    private func sendPing(within limit: TimeAmount) {
+        guard let context else { return }
+        let now = NIODeadline.now()
+        ping = Ping(sent: now, deadline: now + limit)
+        let frame = HTTP2Frame(streamID: .rootStream, payload: .ping(HTTP2PingData(withInteger: 0), ack: false))
+        context.writeAndFlush(wrapOutboundOut(frame), promise: nil)
+        armLook(at: now + limit)
+    }
+
+    private func armLook(at deadline: NIODeadline) {
+        guard let context else { return }
+        timer?.cancel()
+        timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) { [weak self] in
+            self?.look()
         }
     }
 
-    private func pingDue() {
-        guard let context else { return }
+    private func look() {
         let now = NIODeadline.now()
-        if let sent = pingSent, lastHeard < sent {
-            guard now - sent < configuration.pingTimeout else {
-                fail(LinkError(.peerSilent, "the peer does not answer pings any more"))
-                return
+        if var waiting = ping, lastHeard < waiting.sent {
+            guard now >= waiting.deadline else { return armLook(at: waiting.deadline) }
+            // A process that stood still looks at its watch before it looks at its socket.
+            guard waiting.isExtended || now - waiting.deadline < Self.standstill else {
+                waiting.isExtended = true
+                ping = waiting
+                return armLook(at: now + configuration.probeTimeout.lowerBound)
             }
-            armPing(context.eventLoop, in: sent + configuration.pingTimeout - now)
-            return
+            return fail(LinkError(.peerSilent, "the peer does not answer pings any more"))
         }
-        pingSent = nil
         let due = lastHeard + configuration.pingInterval
-        guard now >= due else {
-            armPing(context.eventLoop, in: due - now)
-            return
-        }
-        pingSent = now
-        let ping = HTTP2Frame(streamID: .rootStream, payload: .ping(HTTP2PingData(withInteger: 0), ack: false))
-        context.writeAndFlush(wrapOutboundOut(ping), promise: nil)
-        armPing(context.eventLoop, in: configuration.pingTimeout)
+        if now >= due { sendPing(within: configuration.pingTimeout) } else { armLook(at: due) }
+    }
+
+    /// A timer this late was not late by itself.
+    private static let standstill = TimeAmount.seconds(1)
+}
+
+/// Stands before TLS in the pipeline and can close the connection without TLS's goodbye, which would wait for an answer.
+/// Lives as long as the channel and works on its event loop.
+final class LinkSocket: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private var context: ChannelHandlerContext?
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+    }
+
+    /// Ends the connection now.
+    func cut() {
+        context?.close(promise: nil)
     }
 }
 

@@ -1,3 +1,4 @@
+import CDispatch
 import Glibc
 
 /// Where something must change before a path can lead to another file.

@@ -72,6 +72,13 @@ package enum LogFormat: Sendable, Equatable {
         return needsQuotes ? "\"\(escaped(text, isQuoted: true))\"" : text
     }
 
+    /// Message and fields as on a console, without time, level and colours.
+    static func text(message: String, fields: Logger.Metadata) -> String {
+        var text = escaped(bounded(message), isQuoted: false)
+        for (key, value) in sorted(fields) { text += " \(escaped(key, isQuoted: false))=\(consoleText(value))" }
+        return text
+    }
+
     // MARK: JSON
 
     private func jsonLine(_ level: Logger.Level, _ message: String, _ fields: Logger.Metadata, _ time: String) -> String

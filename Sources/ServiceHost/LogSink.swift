@@ -17,7 +17,7 @@ package final class LogSink: Sendable {
         var droppedCount = 0
     }
 
-    private let descriptor: Int32
+    let descriptor: Int32
     private let isOwned: Bool
     private let state = Mutex(State())
 

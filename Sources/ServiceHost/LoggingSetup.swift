@@ -33,29 +33,36 @@ package struct LoggingSetup: Sendable, Equatable {
     ///
     /// - Parameters:
     ///   - console: the terminal side, standard error unless a test says otherwise.
-    ///   - environment: `NO_COLOR` is obeyed.
+    ///   - environment: `NO_COLOR` is obeyed. When `JOURNAL_STREAM` says that the console is the journal, events go there
+    ///     with their fields instead, unless JSON is asked for.
     ///   - level: set to the level of this setup; who keeps it can change the level later.
     package func makeLogger(
         label: String = "cloudflared", console: LogSink = .standardError, environment: [String: String],
-        level shared: SharedLogLevel = SharedLogLevel(.info)
+        level shared: SharedLogLevel = SharedLogLevel(.info), journalPath: String = JournalSink.standardPath
     ) -> Logger {
         var complaints: [String] = []
         var outputs: [SinkLogHandler.Output] = []
         switch output {
         case .default:
+            if JournalSink.isJournal(console.descriptor, environment: environment),
+                let journal = JournalSink(path: journalPath, identifier: label)
+            {
+                outputs.append(.journal(journal))
+                break
+            }
             let isColoured = isatty(STDERR_FILENO) == 1 && environment["NO_COLOR", default: ""].isEmpty
-            outputs.append(.init(format: .console(isColoured: isColoured), sink: console))
+            outputs.append(.lines(.console(isColoured: isColoured), console))
         case .json:
-            outputs.append(.init(format: .json, sink: console))
+            outputs.append(.lines(.json, console))
         case .none:
             break
         }
         if let path = logFilePath {
             do {
-                outputs.append(.init(format: .json, sink: try LogSink.file(path: path)))
+                outputs.append(.lines(.json, try LogSink.file(path: path)))
             } catch {
                 complaints.append("\(error); logging to standard error only")
-                if outputs.isEmpty { outputs.append(.init(format: .json, sink: console)) }
+                if outputs.isEmpty { outputs.append(.lines(.json, console)) }
             }
         }
         if file != nil, directory != nil {

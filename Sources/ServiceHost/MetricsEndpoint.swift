@@ -64,7 +64,7 @@ package struct MetricsEndpoint: Sendable {
         case .off:
             return
         case .unix(let path):
-            AbandonedSocket.remove(path)
+            UnixAddress.removeAbandoned(path)
             try await serve(on: .unixDomainSocket(path: path), named: path)
         case .fixed(let host, let port):
             try await serve(on: .hostname(host, port: port), named: "\(host):\(port)")

@@ -1,16 +1,11 @@
 package import Logging
 
-/// The one log backend: formats an event once for each sink and writes it there.
+/// The one log backend: formats an event once for each output and writes it there.
 package struct SinkLogHandler: LogHandler {
-    /// A sink and how it wants its lines.
-    package struct Output: Sendable {
-        package var format: LogFormat
-        package var sink: LogSink
-
-        package init(format: LogFormat, sink: LogSink) {
-            self.format = format
-            self.sink = sink
-        }
+    /// Where events go, and in which form.
+    enum Output: Sendable {
+        case lines(LogFormat, LogSink)
+        case journal(JournalSink)
     }
 
     package var logLevel: Logger.Level {
@@ -26,7 +21,7 @@ package struct SinkLogHandler: LogHandler {
     private let secondsSinceEpoch: @Sendable () -> Int
 
     /// - Parameter secondsSinceEpoch: the clock, given by tests.
-    package init(
+    init(
         outputs: [Output], level: SharedLogLevel, secondsSinceEpoch: (@Sendable () -> Int)? = nil
     ) {
         self.outputs = outputs
@@ -46,9 +41,14 @@ package struct SinkLogHandler: LogHandler {
         if let error = event.error, fields["error"] == nil { fields["error"] = .string(String(describing: error)) }
         let now = secondsSinceEpoch()
         for output in outputs {
-            output.sink.write(
-                output.format.line(
-                    level: event.level, message: event.message.description, fields: fields, secondsSinceEpoch: now))
+            switch output {
+            case .lines(let format, let sink):
+                sink.write(
+                    format.line(
+                        level: event.level, message: event.message.description, fields: fields, secondsSinceEpoch: now))
+            case .journal(let journal):
+                journal.write(level: event.level, message: event.message.description, fields: fields)
+            }
         }
     }
 }

@@ -1,3 +1,4 @@
+import CDispatch
 internal import CSystemd
 import Glibc
 

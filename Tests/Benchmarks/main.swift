@@ -33,9 +33,9 @@ func runRound(_ contender: Contender, _ settings: Settings, into row: inout Row)
     let up = try measure(contender.processes) { try Workload.bulkUp(port: contender.port, bytes: bytes) }
     row.add("upCPU", up.totalCPU / gibibytes)
     row.add("upRate", Double(settings.mebibytes) / up.wall)
-    if contender.connector != nil {
-        row.add("connectorDown", (down.cpu["connector"] ?? 0) / gibibytes)
-        row.add("connectorUp", (up.cpu["connector"] ?? 0) / gibibytes)
+    if let connector = contender.connector {
+        row.add("connectorDown", (down.cpu[connector.name] ?? 0) / gibibytes)
+        row.add("connectorUp", (up.cpu[connector.name] ?? 0) / gibibytes)
     }
     var times: [Double] = []
     let trips = try measure(contender.processes) {

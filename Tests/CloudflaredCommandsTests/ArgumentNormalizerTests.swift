@@ -159,7 +159,7 @@ struct ArgumentNormalizerTests {
     }
 
     @Test(arguments: [
-        "login", "tunnel login", "update", "service install", "tail x", "access login h", "tunnel diag",
+        "login", "tunnel login", "update", "tail x", "access login h", "tunnel diag",
         "proxy-dns --x", "tunnel vnet list", "management",
     ])
     func `what is not built says so`(line: String) {

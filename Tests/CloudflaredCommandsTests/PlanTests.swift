@@ -1,5 +1,6 @@
 import AccessClient
 import ArgumentParser
+import Connector
 import Foundation
 import NIOCore
 import NIOHTTP1
@@ -31,6 +32,13 @@ struct RunPlanTests {
         #expect(plan.gracePeriod == .seconds(5))
         #expect(plan.haConnections == 4 && plan.retries == 5 && plan.rpcTimeout == .seconds(5))
         #expect(!plan.hasLocalRules)
+    }
+
+    @Test func `the ready policy is one of three`() async throws {
+        let given = ["--token=\(Sample.token)", "--edge=127.0.0.1:7844"]
+        #expect(try await plan(given).readyPolicy == .first)
+        #expect(try await plan(given + ["--ready-policy=process"]).readyPolicy == .process)
+        await #expect(throws: CommandError.self) { try await plan(given + ["--ready-policy=soon"]) }
     }
 
     @Test func `a token comes from a file, or from the service manager`() async throws {

@@ -62,7 +62,7 @@ struct ProgramTests {
                 && help.output.contains("--token-file"))
         let root = try await home.run("help")
         #expect(root.output.contains("tunnel") && root.output.contains("access"))
-        #expect(!root.output.contains("\n  login") && !root.output.contains("\n  service"))
+        #expect(!root.output.contains("\n  login") && root.output.contains("\n  service"))
         let completion = try await home.run("--generate-completion-script bash")
         #expect(completion.code == 0 && completion.output.contains("cloudflared"))
     }

@@ -18,13 +18,17 @@ struct TunnelSessionStateMachineTests {
     @Test func `a session registers, serves, says goodbye, drains and closes`() {
         var machine = TunnelSession.StateMachine()
         #expect(machine.started() == [.armDeadline(.controlStream)])
-        #expect(machine.controlStreamOpened() == [.cancelDeadline, .armDeadline(.registration), .register])
+        #expect(
+            machine.controlStreamOpened() == [.cancelDeadline(.controlStream), .armDeadline(.registration), .register])
         #expect(
             machine.registered(details, pushesConfiguration: true)
-                == [.cancelDeadline, .reportConnected(details), .sendLocalConfiguration])
-        #expect(machine.drainRequested() == [.reportUnregistering, .armDeadline(.grace), .unregister])
-        #expect(machine.unregistered() == [.drainStreams])
-        #expect(machine.streamsDrained() == [.cancelDeadline, .closeLink, .end(.drained)])
+                == [.cancelDeadline(.registration), .reportConnected(details), .sendLocalConfiguration])
+        #expect(
+            machine.drainRequested() == [
+                .reportUnregistering, .armDeadline(.grace), .armDeadline(.goodbye), .unregister,
+            ])
+        #expect(machine.unregistered() == [.cancelDeadline(.goodbye), .drainStreams])
+        #expect(machine.streamsDrained() == [.cancelDeadlines, .closeLink, .end(.drained)])
         #expect(machine.linkEnded("closed") == [])
     }
 
@@ -32,7 +36,10 @@ struct TunnelSessionStateMachineTests {
         var machine = TunnelSession.StateMachine()
         _ = machine.controlStreamOpened()
         let remote = ConnectionDetails(uuid: UUID(), locationName: "x", tunnelIsRemotelyManaged: true)
-        #expect(machine.registered(remote, pushesConfiguration: true) == [.cancelDeadline, .reportConnected(remote)])
+        #expect(
+            machine.registered(remote, pushesConfiguration: true) == [
+                .cancelDeadline(.registration), .reportConnected(remote),
+            ])
     }
 
     @Test func `an edge that opens no control stream is left`() {
@@ -40,7 +47,7 @@ struct TunnelSessionStateMachineTests {
         _ = machine.started()
         #expect(
             machine.deadlinePassed(.controlStream)
-                == [.cancelDeadline, .closeLink, .end(.lost("the edge opened no control stream in time"))])
+                == [.cancelDeadlines, .closeLink, .end(.lost("the edge opened no control stream in time"))])
         #expect(machine.controlStreamOpened() == [])
     }
 
@@ -48,28 +55,45 @@ struct TunnelSessionStateMachineTests {
         var machine = TunnelSession.StateMachine()
         _ = machine.controlStreamOpened()
         let refusal = SessionEnd.refused(.init(reason: "EDUPCONN", retryable: true))
-        #expect(machine.refused(refusal) == [.cancelDeadline, .closeLink, .end(refusal)])
+        #expect(machine.refused(refusal) == [.cancelDeadlines, .closeLink, .end(refusal)])
     }
 
     @Test func `the grace period ends a session whose streams do not`() {
         var machine = served()
         _ = machine.drainRequested()
         _ = machine.unregistered()
-        #expect(machine.deadlinePassed(.grace) == [.cancelDeadline, .closeLink, .end(.drained)])
+        #expect(machine.deadlinePassed(.grace) == [.cancelDeadlines, .closeLink, .end(.drained)])
+    }
+
+    @Test func `a goodbye that nobody answers leaves the grace period to the streams`() {
+        var machine = served()
+        _ = machine.drainRequested()
+        #expect(machine.takesStreams)
+        #expect(machine.deadlinePassed(.goodbye) == [.cancelDeadline(.goodbye), .drainStreams])
+        #expect(!machine.takesStreams)
+        #expect(machine.deadlinePassed(.goodbye) == [])
+        #expect(machine.unregistered() == [])
+        #expect(machine.streamsDrained() == [.cancelDeadlines, .closeLink, .end(.drained)])
+    }
+
+    @Test func `a link that fell silent sends the next try elsewhere`() {
+        var machine = served()
+        #expect(
+            machine.linkEnded("silent", elsewhere: true).last == .end(.lost("silent", elsewhere: true)))
     }
 
     @Test func `a link that is lost while serving is lost, while draining it is drained`() {
         var machine = served()
-        #expect(machine.linkEnded("silent") == [.cancelDeadline, .closeLink, .end(.lost("silent"))])
+        #expect(machine.linkEnded("silent") == [.cancelDeadlines, .closeLink, .end(.lost("silent"))])
         machine = served()
         _ = machine.drainRequested()
-        #expect(machine.linkEnded("closed") == [.cancelDeadline, .closeLink, .end(.drained)])
+        #expect(machine.linkEnded("closed") == [.cancelDeadlines, .closeLink, .end(.drained)])
     }
 
     @Test func `an edge that cannot answer the goodbye does not hold it up`() {
         var machine = served()
         _ = machine.drainRequested()
-        #expect(machine.controlStreamFailed("gone") == [.drainStreams])
+        #expect(machine.controlStreamFailed("gone") == [.cancelDeadline(.goodbye), .drainStreams])
     }
 
     @Test func `a deadline of an earlier state has no effect`() {

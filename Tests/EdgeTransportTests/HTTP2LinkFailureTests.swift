@@ -4,6 +4,7 @@ import NIOPosix
 import NIOSSL
 import TestKit
 import Testing
+import TunnelWire
 
 @Suite(.timeLimit(.minutes(1))) struct HTTP2LinkFailureTests {
     private static func dial(_ origin: TestOrigin, _ configuration: LinkConfiguration = LinkConfiguration())
@@ -139,6 +140,46 @@ import Testing
         // The connector's socket is not read any more: its kernel still answers, its program does not.
         try await link.connector.channel.setOption(.autoRead, value: false).get()
         #expect(try await link.edge.ended.get().code == .peerSilent)
+        await link.close()
+    }
+
+    @Test func `after a change of the network a peer that does not answer is given up, idle or not`() async throws {
+        var configuration = LinkConfiguration()
+        configuration.pingInterval = .hours(1)
+        configuration.pingTimeout = .seconds(2)
+        let link = try await TestLink.make(connector: configuration) { $0.refuse() }
+        try await link.edge.channel.setOption(.autoRead, value: false).get()
+        // Changes that go on and on do not put the end off. The first may still be answered by a read under way.
+        let connector = link.connector
+        let changes = connector.eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(20)) { _ in
+            connector.networkChanged()
+        }
+        let error = try await connector.ended.get()
+        changes.cancel()
+        #expect(error.code == .peerSilent)
+        #expect(error.recovery == .retryElsewhere)
+        await link.close()
+    }
+
+    @Test func `after a change of the network a link that works goes on`() async throws {
+        var configuration = LinkConfiguration()
+        configuration.pingTimeout = .seconds(30)
+        let link = try await TestLink.make(connector: configuration) { stream in
+            stream.respond(StreamResponse(status: 204))
+            stream.finish(trailers: nil)
+        }
+        for _ in 0..<100 { link.connector.networkChanged() }
+        let answer = try await link.exchange(StreamRequest(kind: .http, authority: "www.test"))
+        #expect(answer.response.status == 204)
+        #expect(link.connector.channel.isActive)
+        await link.close()
+    }
+
+    @Test func `the kernel gives up what nobody acknowledges as soon as the pings would`() async throws {
+        let link = try await TestLink.make { $0.refuse() }
+        let option = ChannelOptions.Types.SocketOption.tcpOption(NIOBSDSocket.Option(rawValue: 18))
+        #expect(try await link.connector.channel.getOption(option).get() == 10_000)
+        #expect(try await link.edge.channel.getOption(option).get() == 10_000)
         await link.close()
     }
 

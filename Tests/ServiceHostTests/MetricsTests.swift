@@ -2,9 +2,10 @@ import Foundation
 import Logging
 import NIOCore
 import NIOPosix
-import ServiceHost
 import Synchronization
 import Testing
+
+@testable import ServiceHost
 
 struct MetricsTextTests {
     @Test func `each kind has the Prometheus text form`() {
@@ -80,6 +81,36 @@ struct MetricsTextTests {
     }
 }
 
+struct HostMetricsTests {
+    @Test func `a location that a connection left reads 0`() {
+        let registry = MetricsRegistry()
+        let metrics = ConnectorMetrics(registry: registry)
+        metrics.moved(connection: 0, to: "lhr01")
+        metrics.moved(connection: 1, to: "lhr01")
+        metrics.moved(connection: 0, to: "ams02")
+        let text = registry.text
+        #expect(text.contains(#"server_locations{connection_id="0",edge_location="lhr01"} 0"#))
+        #expect(text.contains(#"server_locations{connection_id="0",edge_location="ams02"} 1"#))
+        #expect(text.contains(#"server_locations{connection_id="1",edge_location="lhr01"} 1"#))
+        #expect(text.contains("process_open_fds "))
+        #expect(text.contains("process_max_fds "))
+    }
+
+    @Test func `reloads are counted by how they went`() {
+        let registry = MetricsRegistry()
+        let metrics = HostMetrics(registry: registry)
+        #expect(registry.text.contains("cloudflared_config_last_reload_successful 1\n"))
+        #expect(registry.text.contains("cloudflared_config_reloads_total 0\n"))
+        metrics.reloadFailed()
+        #expect(registry.text.contains("cloudflared_config_last_reload_successful 0\n"))
+        #expect(registry.text.contains("cloudflared_config_reload_errors_total 1\n"))
+        metrics.reloadSucceeded(at: 1234)
+        #expect(registry.text.contains("cloudflared_config_last_reload_successful 1\n"))
+        #expect(registry.text.contains("cloudflared_config_last_reload_success_timestamp_seconds 1234\n"))
+        #expect(registry.text.contains("cloudflared_config_reloads_total 1\n"))
+    }
+}
+
 struct MetricsAddressTests {
     @Test(arguments: [
         ("", MetricsAddress.automatic(host: "127.0.0.1")), ("localhost:0", .automatic(host: "127.0.0.1")),
@@ -101,7 +132,8 @@ struct MetricsAddressTests {
 struct MetricsEndpointTests {
     /// Runs an endpoint, gives its port to `body`, then cancels it and waits for its end.
     func withEndpoint(
-        _ address: MetricsAddress, ready: Int, _ body: @escaping @Sendable (Int) async throws -> Void
+        _ address: MetricsAddress, ready: Int, isAlive: Bool = true,
+        _ body: @escaping @Sendable (Int) async throws -> Void
     ) async throws {
         let registry = MetricsRegistry()
         let metrics = ConnectorMetrics(registry: registry)
@@ -111,6 +143,7 @@ struct MetricsEndpointTests {
         let endpoint = MetricsEndpoint(
             address: address, registry: registry, logger: logger,
             readiness: { ReadinessReport(readyConnections: ready, connectorID: "0a0b") },
+            isAlive: { isAlive }, configuration: { #"{"version":-1}"# },
             onListening: { continuation.yield($0 ?? 0) })
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
@@ -179,6 +212,35 @@ struct MetricsEndpointTests {
                 try await withEndpoint(.fixed(host: "127.0.0.1", port: port), ready: 1) { _ in }
             }
         }
+    }
+
+    @Test func `a process whose parts do not answer is not alive`() async throws {
+        try await withEndpoint(.fixed(host: "127.0.0.1", port: 0), ready: 4, isAlive: false) { port in
+            let alive = try await Self.get("/livez", port: port)
+            #expect(alive.hasPrefix("HTTP/1.1 503"))
+            #expect(try await Self.get("/healthcheck", port: port).hasPrefix("HTTP/1.1 200"))
+            #expect(try await Self.get("/config", port: port).hasSuffix(#"{"version":-1}"#))
+            #expect(try await Self.get("/quicktunnel", port: port).hasSuffix(#"{"hostname":""}"#))
+        }
+    }
+
+    @Test func `a unix socket is served, and one that a killed process left behind is replaced`() async throws {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("metrics-\(UUID().uuidString)").path
+        defer { unlink(path) }
+        let left = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        try #require(UnixAddress(path)?.bind(left) == true)
+        close(left)
+        try await withEndpoint(.unix(path: path), ready: 1) { _ in
+            let client = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+            defer { close(client) }
+            #expect(UnixAddress(path)?.connect(client) == true)
+            // A socket that somebody listens on stays.
+            UnixAddress.removeAbandoned(path)
+            #expect(FileManager.default.fileExists(atPath: path))
+        }
+        try Data("mine".utf8).write(to: URL(fileURLWithPath: path))
+        UnixAddress.removeAbandoned(path)
+        #expect(FileManager.default.fileExists(atPath: path))
     }
 
     @Test func `off returns at once`() async throws {

@@ -146,3 +146,43 @@ extension SystemTests {
         }
     }
 }
+
+extension SystemTests {
+    @Suite(.timeLimit(.minutes(5))) struct ConfigReportTests {
+        @Test(.enabled(if: Stage.peer != nil))
+        func `both connectors report the same configuration`() async throws {
+            let config = """
+                originRequest: {connectTimeout: 1s500ms, keepAliveConnections: 7}
+                warp-routing: {connectTimeout: 2s}
+                ingress:
+                  - {hostname: a.demo.localhost, path: ^/x, service: "https://127.0.0.1:9", originRequest: {noTLSVerify: true}}
+                  - {hostname: b.demo.localhost, service: "tcp://127.0.0.1:9"}
+                  - {hostname: c.demo.localhost, service: "unix:/run/none.sock"}
+                  - service: http_status:404
+
+                """
+            func report(_ program: String) async throws -> NSDictionary {
+                var found = NSDictionary()
+                try await Stage.run { stage in
+                    let chain = try await Chain.start(on: stage)
+                    let tunnel = try await chain.tunnel("report", hosts: [])
+                    let file = try stage.write(config, to: "config.yml")
+                    let metrics = try freePort()
+                    let connector = try stage.start(
+                        [program, "tunnel", "--config", file] + chain.connecting(metrics: metrics) + [
+                            "--no-prechecks", "run", "--token", try await chain.token(of: tunnel),
+                        ])
+                    try await chain.ready(connector, metrics: metrics)
+                    let answer = try await stage.finish(
+                        ["curl", "--silent", "--max-time", "30", "http://127.0.0.1:\(metrics)/config"])
+                    let json = try JSONSerialization.jsonObject(with: Data(answer.standardOutput.utf8))
+                    found = try #require(json as? NSDictionary)
+                }
+                return found
+            }
+            let ours = try await report(Stage.executable("cloudflared"))
+            let theirs = try await report(try #require(Stage.peer))
+            #expect(ours == theirs)
+        }
+    }
+}

@@ -114,6 +114,29 @@ struct RoutingTableTests {
         }
     }
 
+    @Test func `the report shows every option and no password`() throws {
+        let file = try file(
+            """
+            originRequest: {connectTimeout: 500ms}
+            ingress:
+              - {hostname: app.example.com, path: ^/x, service: "http://127.0.0.1:19000"}
+              - {service: "http_status:404"}
+            """)
+        let defaults =
+            #""tlsTimeout":10,"tcpKeepAlive":30,"noHappyEyeballs":false,"keepAliveTimeout":90,"#
+            + #""keepAliveConnections":100,"httpHostHeader":"","originServerName":"","matchSNItoHost":false,"#
+            + #""caPool":"","noTLSVerify":false,"disableChunkedEncoding":false,"bastionMode":false,"#
+            + #""proxyAddress":"127.0.0.1","proxyPort":0,"proxyType":"","ipRules":null,"http2Origin":false,"#
+            + #""access":{"teamName":"","audTag":null}}"#
+        #expect(
+            LocalConfiguration.report(rules: file.ingress, defaults: file.originRequest)
+                == #"{"version":-1,"config":{"ingress":[{"hostname":"app.example.com","path":"^/x","#
+                + #""service":"http://127.0.0.1:19000","Handlers":null,"originRequest":{"connectTimeout":0.5,"#
+                + defaults + #"},{"hostname":"","path":null,"service":"http_status:404","Handlers":null,"#
+                + #""originRequest":{"connectTimeout":0.5,"# + defaults + #"}],"warp-routing":{},"#
+                + #""originRequest":{"connectTimeout":0.5,"# + defaults + "}}")
+    }
+
     @Test func `the local configuration is what the edge expects`() throws {
         let file = try file(
             """

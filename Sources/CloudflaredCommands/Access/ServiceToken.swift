@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import ServiceHost
 
 /// Client ID and secret that stand for a machine instead of a person.

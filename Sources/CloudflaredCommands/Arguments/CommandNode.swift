@@ -35,9 +35,8 @@ enum CommandTree {
                 name: "version", role: .action(VersionCommand.self), flags: [FlagDefinition("short", "s", kind: .bool)]),
             tunnel, access, missing("login", loginAdvice),
             missing("update", "packages update it: apt upgrade cloudflared"),
-            missing(
-                "service", "write a systemd unit that runs: cloudflared tunnel run --token-file /etc/cloudflared/token"),
-            missing("tail", "read the log of the connector instead: journalctl -u cloudflared"), missing("management"),
+            service, missing("tail", "read the log of the connector instead: journalctl -u cloudflared"),
+            missing("management"),
         ] + removed)
 
     private static let connectorGroups: Set<FlagDefinition.Group> = [
@@ -153,6 +152,24 @@ enum CommandTree {
         FlagDefinition("desktop-entry", kind: .bool),
         FlagDefinition("cacert", environment: ["TUNNEL_CACERT"]), FlagDefinition("linger", kind: .duration),
     ]
+
+    // MARK: service
+
+    static let service = CommandNode(
+        name: "service", role: .container(ServiceCommand.self), takes: [.configuration],
+        children: [
+            CommandNode(
+                name: "install", role: .action(ServiceInstallCommand.self),
+                flags: [
+                    FlagDefinition("token-file", environment: ["TUNNEL_TOKEN_FILE"]),
+                    FlagDefinition("no-start", kind: .bool), FlagDefinition("no-update-service", kind: .bool),
+                    FlagDefinition("name"), FlagDefinition("root"),
+                ], takes: [.configuration]),
+            CommandNode(
+                name: "uninstall", role: .action(ServiceUninstallCommand.self),
+                flags: [FlagDefinition("purge", kind: .bool), FlagDefinition("name"), FlagDefinition("root")],
+                takes: [.configuration]),
+        ])
 
     // MARK: Not here
 

@@ -19,7 +19,6 @@ enum TunnelFlags {
         row("origincert", .account, "TUNNEL_ORIGIN_CERT"),
         row("metrics", .host, "TUNNEL_METRICS"),
         row("pidfile", .host, "TUNNEL_PIDFILE"),
-        row("ready-policy", .host, "TUNNEL_READY_POLICY"),
     ]
 
     static let origin = [
@@ -77,6 +76,7 @@ enum TunnelFlags {
         row("grace-period", [], .duration, .connector, "TUNNEL_GRACE_PERIOD"),
         row("write-stream-timeout", [], .duration, .connector, "TUNNEL_STREAM_WRITE_TIMEOUT"),
         row("label", .connector),
+        row("ready-policy", .connector, "TUNNEL_READY_POLICY"),
         row("tag", [], .list, .connector, "TUNNEL_TAG"),
     ]
 

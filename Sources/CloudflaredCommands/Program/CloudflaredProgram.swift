@@ -93,7 +93,12 @@ package struct CloudflaredProgram: Sendable {
             // The same file again, even if the search would now find another one first.
             let start = StartSettings(reading)
             context.readAgain = { [environment] in
-                var reading = try read(type, invocation, try ConfigurationFile.load(path: path, environment))
+                let file = try ConfigurationFile.load(path: path, environment)
+                // A writer may have got no further than to make it empty; rules are not given up for that.
+                guard let file, !file.ingress.isEmpty || !file.flagNames.isEmpty else {
+                    throw CommandError(.configuration, "\(path) says nothing")
+                }
+                var reading = try read(type, invocation, file)
                 reading.needsRestart = start.needingRestart(reading)
                 return reading
             }

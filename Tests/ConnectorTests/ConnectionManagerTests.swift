@@ -1,0 +1,165 @@
+import EdgeTransport
+import Logging
+import ServiceHost
+import Synchronization
+import TestKit
+import Testing
+
+@testable import Connector
+
+/// The manager over edges whose faults are drawn from a seed; every run ends, whatever state it is in.
+@Suite(.timeLimit(.minutes(3))) struct ConnectionManagerTests {
+    private enum Ending { case cancel, drain }
+
+    /// Host changes that a test sends.
+    private final class Host: Sendable {
+        let isWatched = Gate()
+        private let tell = Mutex<(@Sendable (HostChange) -> Void)?>(nil)
+
+        func watch(_ report: @escaping @Sendable (HostChange) -> Void) async {
+            tell.withLock { $0 = report }
+            isWatched.open()
+            await Gate().wait()
+        }
+
+        func change() { tell.withLock { $0 }?(.network) }
+    }
+
+    private static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    private static func manager(
+        _ edge: SimulatedEdge, _ clock: ManualClock, _ host: Host, count: Int
+    ) -> ConnectionManager {
+        ConnectionManager(
+            edges: (0..<count).map { "edge\($0).test:7844" }, haConnections: count, clock: clock, logger: logger,
+            report: { edge.reported($0) }, watchHost: { await host.watch($0) }, connect: { try await edge.connect($0) })
+    }
+
+    /// Lets time pass to a seeded number of wake-ups, with changes of the network in between, then ends the run.
+    private static func live(seed: UInt64, ending: Ending) async -> SimulatedEdge {
+        var random = SeededGenerator(seed: seed)
+        let clock = ManualClock()
+        let edge = SimulatedEdge(seed: seed, clock: clock)
+        let host = Host()
+        let manager = manager(edge, clock, host, count: Int.random(in: 1...4, using: &random))
+        await withTaskGroup { tasks in
+            tasks.addTask { try? await manager.run() }
+            for _ in 0..<Int.random(in: 0...30, using: &random) {
+                await clock.waitForSleepers(1)
+                if Int.random(in: 0..<4, using: &random) == 0 { host.change() }
+                // A jump passes many deadlines at once, as after a sleep.
+                let jump: Duration = Int.random(in: 0..<10, using: &random) == 0 ? .seconds(400) : .zero
+                if let next = clock.nextWake { clock.advance(by: next + jump) }
+            }
+            switch ending {
+            case .cancel: tasks.cancelAll()
+            case .drain: manager.drain()
+            }
+        }
+        return edge
+    }
+
+    @Test func `over two thousand seeds there is one dial per slot, after the floor, and cancelling ends every state`()
+        async
+    {
+        for seed in UInt64(0)..<2000 {
+            let edge = await Self.live(seed: seed, ending: .cancel)
+            #expect(edge.broken == [], "seed \(seed)")
+        }
+    }
+
+    @Test func `over two thousand seeds a drain ends every state, with nothing left that counts as ready`() async {
+        for seed in UInt64(10_000)..<12_000 {
+            let edge = await Self.live(seed: seed, ending: .drain)
+            #expect(edge.broken == [], "seed \(seed)")
+            #expect(edge.readyConnections == 0, "seed \(seed)")
+        }
+    }
+
+    @Test func `a change of the network ends the wait, but not before the floor`() async {
+        let clock = ManualClock()
+        let host = Host()
+        let dials = Mutex<[Duration]>([])
+        let third = Gate()
+        let manager = ConnectionManager(
+            edges: ["edge.test:7844"], haConnections: 1, clock: clock, logger: Self.logger, report: { _ in },
+            watchHost: { await host.watch($0) },
+            connect: { _ in
+                let count = dials.withLock { dials in
+                    dials.append(clock.now.offset)
+                    return dials.count
+                }
+                if count == 3 { third.open() }
+                throw LinkError(.certificateRefused, "stranger")
+            })
+        await withTaskGroup { tasks in
+            tasks.addTask { try? await manager.run() }
+            await host.isWatched.wait()
+            for _ in 0..<2 {
+                await clock.waitForSleepers(1)
+                // Told again and again while the floor passes: once it has, the wait is over.
+                for _ in 0..<10 {
+                    host.change()
+                    clock.advance(by: .milliseconds(100))
+                }
+            }
+            await third.wait()
+            tasks.cancelAll()
+        }
+        #expect(dials.withLock { $0 } == [.zero, .seconds(1), .seconds(2)])
+    }
+
+    @Test func `the others do not wait for a first connection that never comes`() async {
+        let clock = ManualClock()
+        let started = Mutex<Set<UInt8>>([])
+        let all = Gate()
+        let manager = ConnectionManager(
+            edges: ["a.test:7844", "b.test:7844", "c.test:7844"], haConnections: 3, clock: clock, logger: Self.logger,
+            report: { _ in }, watchHost: { _ in await Gate().wait() },
+            connect: { attempt in
+                let count = started.withLock { started in
+                    started.insert(attempt.index)
+                    return started.count
+                }
+                if count == 3 { all.open() }
+                await Gate().wait()
+                return .drained
+            })
+        await withTaskGroup { tasks in
+            tasks.addTask { try? await manager.run() }
+            await clock.waitForSleepers(2)
+            #expect(started.withLock { $0.count } <= 1)
+            clock.advance(by: ConnectionManager.firstSlotDeadline)
+            await clock.waitForSleepers(1)
+            clock.advance(by: ConnectionManager.startInterval)
+            await all.wait()
+            tasks.cancelAll()
+        }
+    }
+
+    @Test func `a refusal for good ends the run with the edge's reason`() async {
+        let clock = ManualClock()
+        let manager = ConnectionManager(
+            edges: ["edge.test:7844"], haConnections: 1, clock: clock, logger: Self.logger, report: { _ in },
+            watchHost: { _ in await Gate().wait() },
+            connect: { _ in .refused(.init(reason: "Unauthorized: wrong secret", retryable: false, retryAfter: nil)) })
+        let failure = await withTaskGroup(of: ConnectorError?.self) { tasks in
+            tasks.addTask {
+                do {
+                    try await manager.run()
+                    return nil
+                } catch {
+                    return error as? ConnectorError
+                }
+            }
+            // Two waits, each with its floor and what is beyond.
+            for _ in 0..<4 {
+                await clock.waitForSleepers(1)
+                clock.advance(by: .seconds(40))
+            }
+            return await tasks.next() ?? nil
+        }
+        #expect(failure?.code == .refusedByEdge)
+        #expect(failure?.message.contains("wrong secret") == true)
+    }
+}
