@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct ForwarderEntryTests {
     @Test func `the official section is read, with what ours adds`() throws {
-        let file = try file(
+        let file = try ConfigFile.parse(
             """
             forwarders:
               - url: https://rdp.site.com
@@ -17,7 +17,7 @@ import Testing
                 listener: "2222"
                 serviceTokenFile: token
                 caPool: ca.pem
-            """)
+            """, path: "/etc/cloudflared/config.yml")
         #expect(file.warnings.isEmpty)
         #expect(file.forwarders.map(\.listener.description) == ["127.0.0.1:2244", "127.0.0.1:2222"])
         let first = try #require(file.forwarders.first)
@@ -28,8 +28,8 @@ import Testing
         #expect(!"\(first)".contains("hush") && !String(reflecting: first).contains("hush"))
         let second = try #require(file.forwarders.last)
         #expect(second.hostname.port == 8443)
-        #expect(second.serviceTokenFile?.hasSuffix("/token") == true)
-        #expect(second.caPool?.hasSuffix("/ca.pem") == true)
+        #expect(second.serviceTokenFile == "/etc/cloudflared/token")
+        #expect(second.caPool == "/etc/cloudflared/ca.pem")
     }
 
     @Test(arguments: [
