@@ -27,6 +27,7 @@ let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -76,6 +77,7 @@ let package = Package(
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
         // System libraries
@@ -94,7 +96,7 @@ let package = Package(
             ["ByteStream", "TunnelWire", nioCore, nioPosix, nioHTTP1, nioSSL, nioHTTP2, nioHPACK, logging]),
         driver("OriginTransport", ["ByteStream", "TunnelConfig", nioCore, nioPosix, nioHTTP1, nioSSL]),
         driver("Access", ["AccessPolicy", logging]),
-        driver("ServiceHost", ["CSystemd", nioCore, nioPosix, logging, hummingbird]),
+        driver("ServiceHost", ["CSystemd", nioCore, nioPosix, logging, hummingbird, serviceLifecycle]),
         driver("ControlAPI", ["TunnelConfig", httpClient, nioCore, nioHTTP1, nioSSL, logging]),
         driver("EdgeStore", ["AccessPolicy", "TunnelConfig", grdb, crypto, x509, asn1, yams]),
 

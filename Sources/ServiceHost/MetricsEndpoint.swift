@@ -1,6 +1,8 @@
 import Hummingbird
 package import Logging
 import NIOCore
+import NIOPosix
+import ServiceLifecycle
 import Synchronization
 
 /// What `/ready` answers at one moment.
@@ -96,13 +98,31 @@ package struct MetricsEndpoint: Sendable {
             },
             logger: quiet)
         do {
-            try await application.run()
+            try await Self.runUntilCancelled(application, logger: quiet)
         } catch is CancellationError {
             // The owner asked for the end.
+        } catch  where Task.isCancelled {
+            // It was not even begun.
         } catch  where !wasListening.withLock({ $0 }) {
             throw HostError(.listen, "cannot serve metrics on \(name); give another --metrics address", cause: error)
         }
         if wasListening.withLock({ $0 }) { logger.info("Metrics server stopped") }
+    }
+
+    /// Turns cancellation into the graceful end: a connection that arrives while the server is cancelled traps in NIO,
+    /// which insists that every accepted connection is taken.
+    private static func runUntilCancelled(_ application: some Service, logger: Logger) async throws {
+        var configuration = ServiceGroupConfiguration(services: [application], logger: logger)
+        configuration.maximumGracefulShutdownDuration = .seconds(2)
+        let services = ServiceGroup(configuration: configuration)
+        let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
+        try Task.checkCancellation()
+        let ended = eventLoop.makeFutureWithTask { try await services.run() }
+        try await withTaskCancellationHandler {
+            try await ended.get()
+        } onCancel: {
+            _ = eventLoop.makeFutureWithTask { await services.triggerGracefulShutdown() }
+        }
     }
 
     private func makeRouter() -> Router<BasicRequestContext> {

@@ -243,6 +243,19 @@ struct MetricsEndpointTests {
         #expect(FileManager.default.fileExists(atPath: path))
     }
 
+    @Test func `connections that come while the server ends do no harm`() async throws {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("metrics-\(UUID().uuidString)").path
+        defer { unlink(path) }
+        for _ in 0..<20 {
+            let clients = (0..<20).map { _ in socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0) }
+            defer { for client in clients { close(client) } }
+            // The end begins when the last has connected: most are not accepted by then.
+            try await withEndpoint(.unix(path: path), ready: 1) { _ in
+                for client in clients { #expect(UnixAddress(path)?.connect(client) == true) }
+            }
+        }
+    }
+
     @Test func `off returns at once`() async throws {
         let endpoint = MetricsEndpoint(
             address: .off, registry: MetricsRegistry(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
