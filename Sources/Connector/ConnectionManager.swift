@@ -116,7 +116,8 @@ actor ConnectionManager {
             let registration = Stopwatch(clock)
             do {
                 let end = try await attempt(
-                    index, previousAttempts: machine.previousAttempts, registration: registration)
+                    index, previousAttempts: machine.previousAttempts, startsOver: !machine.dialWasStale,
+                    registration: registration)
                 action = machine.sessionEnded(end, lived: registration.elapsed, using: &random)
             } catch let error as LinkError {
                 action = machine.dialFailed(error, using: &random)
@@ -183,7 +184,7 @@ actor ConnectionManager {
     }
 
     private func attempt(
-        _ index: UInt8, previousAttempts: UInt8, registration: Stopwatch
+        _ index: UInt8, previousAttempts: UInt8, startsOver: Bool, registration: Stopwatch
     ) async throws -> SessionEnd {
         guard let edge = pool.address(forConnection: Int(index)) else {
             throw LinkError(.dialFailed, "there are no free edge addresses left to resolve to")
@@ -193,7 +194,8 @@ actor ConnectionManager {
         let wake = wake
         return try await connect(
             ConnectionAttempt(
-                index: index, edge: edge, previousAttempts: previousAttempts, draining: draining, changes: changes
+                index: index, edge: edge, previousAttempts: previousAttempts, draining: draining, changes: changes,
+                startsOver: startsOver
             ) { event in
                 report(event)
                 guard case .connected = event else { return }

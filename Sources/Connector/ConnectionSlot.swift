@@ -34,6 +34,9 @@ enum ConnectionSlot {
         private(set) var backoff: Backoff
         /// Attempts since the last registration, as told to the edge.
         private(set) var previousAttempts: UInt8 = 0
+        /// The last dial was given up for a change of the network. The next one is left to end: on a host whose network
+        /// never rests, none would.
+        private(set) var dialWasStale = false
         private var everRegistered = false
         private var refusalsInARow = 0
         private var flapsInARow = 0
@@ -43,8 +46,9 @@ enum ConnectionSlot {
         }
 
         mutating func dialFailed(_ error: LinkError, using random: inout some RandomNumberGenerator) -> Action {
+            dialWasStale = error.code == .networkChanged
             // A dial that began on the network that was says nothing about the one that is.
-            if error.code == .networkChanged {
+            if dialWasStale {
                 return wait(Backoff.Pace.path.floor, .path, elsewhere: false, error.description)
             }
             countAttempt()
@@ -59,6 +63,7 @@ enum ConnectionSlot {
         mutating func sessionEnded(
             _ end: SessionEnd, lived: Duration?, using random: inout some RandomNumberGenerator
         ) -> Action {
+            dialWasStale = false
             if let lived { registered(for: lived) }
             switch end {
             case .drained:

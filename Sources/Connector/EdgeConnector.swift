@@ -14,6 +14,8 @@ struct ConnectionAttempt: Sendable {
     var draining: Gate
     /// Beats when the host's network changed.
     var changes: Pulse
+    /// Whether such a change makes a dial start over.
+    var startsOver: Bool
     var report: @Sendable (ConnectionEvent) -> Void
 }
 
@@ -51,7 +53,7 @@ struct EdgeConnector: Sendable {
                 if attempt.draining.isOpen { await session.drain() }
                 return .drainBegan
             }
-            tasks.addTask { await Self.followChanges(attempt.changes, session) }
+            tasks.addTask { await Self.followChanges(attempt, session) }
             defer { tasks.cancelAll() }
             while let note = try await tasks.next() {
                 switch note {
@@ -67,11 +69,11 @@ struct EdgeConnector: Sendable {
     }
 
     /// Tells the session of changes, until cancelled or until its dial has to start over.
-    private static func followChanges(_ changes: Pulse, _ session: TunnelSession) async -> Note {
+    private static func followChanges(_ attempt: ConnectionAttempt, _ session: TunnelSession) async -> Note {
         while !Task.isCancelled {
-            await changes.next.wait()
+            await attempt.changes.next.wait()
             guard !Task.isCancelled else { break }
-            if await session.networkChanged() { return .dialIsStale }
+            if await session.networkChanged(), attempt.startsOver { return .dialIsStale }
         }
         // Only ever the answer to a cancellation, which whoever cancelled has already acted on.
         return .drainBegan

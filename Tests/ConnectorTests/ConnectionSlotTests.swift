@@ -78,6 +78,7 @@ struct ConnectionSlotTests {
         for _ in 0..<10 { _ = slot.dialFailed(LinkError(.dialFailed, "refused"), using: &random) }
         let before = slot.backoff
         let pause = try wait(slot.dialFailed(LinkError(.networkChanged, "changed"), using: &random))
+        #expect(slot.dialWasStale)
         #expect(pause.duration == Backoff.Pace.path.floor)
         #expect(!pause.elsewhere)
         #expect(slot.backoff == before)

@@ -137,11 +137,21 @@ extension SystemTests {
         @Test func `what needs a restart is named, and the rest counts`() async throws {
             try await Stage.run { stage in
                 let under = try await Reloadable.start(on: stage)
-                let more = "tunnel: another\nha-connections: 1\ntag: [\"place=here\"]\n"
+                let more = "ha-connections: 1\ntag: [\"place=here\"]\n"
                 try under.replace(Reloadable.rules([(Reloadable.www, "http_status:202")], more: more))
                 let line = try await under.connector.says("count only after a restart")
-                #expect(line.contains("settings=\"ha-connections, tunnel\""), "\(line)")
+                #expect(line.contains("settings=ha-connections"), "\(line)")
                 #expect(try await under.status(Reloadable.www) == "202")
+            }
+        }
+
+        @Test func `the rules of another tunnel are not served by this one`() async throws {
+            try await Stage.run { stage in
+                let under = try await Reloadable.start(on: stage)
+                let before = try await under.status(Reloadable.www)
+                try under.replace(Reloadable.rules([(Reloadable.www, "http_status:203")], more: "tunnel: another\n"))
+                try await under.connector.says("names another tunnel")
+                #expect(try await under.status(Reloadable.www) == before)
             }
         }
     }

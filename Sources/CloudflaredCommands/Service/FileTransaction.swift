@@ -101,7 +101,13 @@ struct FileTransaction {
             switch undo {
             case .removeDirectory(let path): if rmdir(path) != 0 { stuck.append(path) }
             case .removeFile(let path): if unlink(path) != 0, errno != ENOENT { stuck.append(path) }
-            case .restore(let path, let kept): if rename(kept, path) != 0 { stuck.append(path) }
+            case .restore(let path, let kept):
+                guard rename(kept, path) == 0 else {
+                    stuck.append(path)
+                    continue
+                }
+                // Two names of one file stay two: the second must not outlive us, it may hold a token.
+                unlink(kept)
             }
         }
         undos = []

@@ -22,9 +22,7 @@ enum TunnelStart {
             configuration: try configuration(of: plan), metricsAddress: plan.metrics,
             source: source(context, planAgain), group: MultiThreadedEventLoopGroup.singleton,
             logger: context.logger)
-        let forwarders = ForwarderGroup(
-            try ForwarderPlans.configurations(of: context.configuration?.forwarders ?? [], context),
-            logger: context.logger)
+        let forwarders = try ForwarderPlans.configurations(of: context.configuration?.forwarders ?? [], context)
         let signals = await ProcessSignals()
         // Another signal, another reader: a reload is no stop.
         let hangUps = await ProcessSignals(watching: [.hangUp])
@@ -40,9 +38,16 @@ enum TunnelStart {
                 }
                 return false
             }
-            children.addTask {
-                try await forwarders.run()
-                return false
+            for forwarder in forwarders {
+                children.addTask {
+                    // A local port that cannot be had is no reason to leave the tunnel.
+                    do {
+                        try await ForwarderGroup([forwarder], logger: context.logger).run()
+                    } catch  where !Task.isCancelled {
+                        context.logger.error("Forwarder ended", metadata: ["error": "\(error)"])
+                    }
+                    return false
+                }
             }
             children.addTask {
                 for await _ in hangUps.events { supervisor.reload(because: .hangUp) }
@@ -60,6 +65,9 @@ enum TunnelStart {
         guard let readAgain = context.readAgain else { return nil }
         return ConfigurationSource(path: context.configuration?.path) {
             let reading = try readAgain()
+            guard !reading.needsRestart.contains("tunnel") else {
+                throw CommandError(.configuration, "the file names another tunnel now; restart to serve that one")
+            }
             guard let command = reading.command as? Command else {
                 throw CommandError(.failure, "the command line cannot be read again")
             }
