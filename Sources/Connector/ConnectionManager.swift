@@ -29,8 +29,7 @@ actor ConnectionManager {
     private let report: @Sendable (ConnectionEvent) -> Void
     private let firstRegistered = Gate()
     private let draining = Gate()
-    /// The host's network changed.
-    private let changes = Pulse()
+    private let news = AttemptNews()
     /// There is reason to try again sooner.
     private let wake = Pulse()
     private var pool: EdgeAddressPool
@@ -100,8 +99,14 @@ actor ConnectionManager {
 
     private nonisolated func hostChanged(_ change: HostChange) {
         logger.debug("Host changed, checking connections", metadata: ["change": "\(change)"])
-        changes.beat()
+        if case .resumed = change { news.resumptions.beat() }
+        news.changes.beat()
         wake.beat()
+    }
+
+    /// Another configuration is in force; the edge is told.
+    nonisolated func configurationChanged() {
+        news.configurations.beat()
     }
 
     // MARK: One slot
@@ -194,7 +199,7 @@ actor ConnectionManager {
         let wake = wake
         return try await connect(
             ConnectionAttempt(
-                index: index, edge: edge, previousAttempts: previousAttempts, draining: draining, changes: changes,
+                index: index, edge: edge, previousAttempts: previousAttempts, draining: draining, news: news,
                 startsOver: startsOver
             ) { event in
                 report(event)

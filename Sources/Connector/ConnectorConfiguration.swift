@@ -73,7 +73,9 @@ package struct ConnectorConfiguration: Sendable {
             previousAttempts: previousAttempts, tls: tls)
         plan.rpcTimeout = rpcTimeout
         plan.gracePeriod = gracePeriod
-        plan.localConfiguration = index == 0 ? (currentLocalConfiguration.map { $0() } ?? localConfiguration) : nil
+        if index == 0 {
+            plan.localConfiguration = currentLocalConfiguration ?? { [localConfiguration] in localConfiguration }
+        }
         return plan
     }
 

@@ -35,6 +35,11 @@ final class ControlStream: BytePipeSink {
         perform(machine.localConfigurationOffered(json))
     }
 
+    /// The answer to the configuration did not come in time.
+    func giveUpConfiguration() {
+        perform(machine.callTimedOut(.localConfiguration))
+    }
+
     func unregister() {
         perform(machine.unregisterRequested())
     }

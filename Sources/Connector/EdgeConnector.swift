@@ -12,11 +12,21 @@ struct ConnectionAttempt: Sendable {
     var previousAttempts: UInt8
     /// Opens when the connection is to end gracefully.
     var draining: Gate
-    /// Beats when the host's network changed.
-    var changes: Pulse
+    /// What happens to the host and to the configuration meanwhile.
+    var news: AttemptNews
     /// Whether such a change makes a dial start over.
     var startsOver: Bool
     var report: @Sendable (ConnectionEvent) -> Void
+}
+
+/// What happens while connections live. Take the `next` of each before looking at what they tell of.
+struct AttemptNews: Sendable {
+    /// Beats when the host's network changed, or the host slept.
+    let changes = Pulse()
+    /// Beats before `changes` does when the host slept.
+    let resumptions = Pulse()
+    /// Beats when another configuration is in force.
+    let configurations = Pulse()
 }
 
 /// Makes attempts over the real network: resolve, dial, register, serve. A value; each session lives for one call.
@@ -32,6 +42,8 @@ struct EdgeConnector: Sendable {
         case drainBegan
         /// The dial began on another network.
         case dialIsStale
+        /// The answer to a cancellation, which whoever cancelled has already acted on.
+        case over
     }
 
     /// Serves until the connection is over.
@@ -54,10 +66,12 @@ struct EdgeConnector: Sendable {
                 return .drainBegan
             }
             tasks.addTask { await Self.followChanges(attempt, session) }
+            tasks.addTask { await Self.followConfiguration(attempt, session) }
             defer { tasks.cancelAll() }
             while let note = try await tasks.next() {
                 switch note {
                 case .ended(let end): return end
+                case .over: break
                 case .drainBegan: if await session.isDialing { tasks.cancelAll() }
                 case .dialIsStale:
                     tasks.cancelAll()
@@ -70,13 +84,25 @@ struct EdgeConnector: Sendable {
 
     /// Tells the session of changes, until cancelled or until its dial has to start over.
     private static func followChanges(_ attempt: ConnectionAttempt, _ session: TunnelSession) async -> Note {
-        while !Task.isCancelled {
-            await attempt.changes.next.wait()
-            guard !Task.isCancelled else { break }
-            if await session.networkChanged(), attempt.startsOver { return .dialIsStale }
+        var (change, resumption) = (attempt.news.changes.next, attempt.news.resumptions.next)
+        while true {
+            await change.wait()
+            guard !Task.isCancelled else { return .over }
+            let slept = resumption.isOpen
+            (change, resumption) = (attempt.news.changes.next, attempt.news.resumptions.next)
+            if await session.networkChanged(slept: slept), attempt.startsOver { return .dialIsStale }
         }
-        // Only ever the answer to a cancellation, which whoever cancelled has already acted on.
-        return .drainBegan
+    }
+
+    /// Tells the session of another configuration, until cancelled.
+    private static func followConfiguration(_ attempt: ConnectionAttempt, _ session: TunnelSession) async -> Note {
+        var change = attempt.news.configurations.next
+        while true {
+            await change.wait()
+            guard !Task.isCancelled else { return .over }
+            change = attempt.news.configurations.next
+            await session.configurationChanged()
+        }
     }
 
     /// The addresses of the name take turns: the first one may be of a family that leads nowhere.

@@ -8,6 +8,10 @@ package enum ConnectionEvent: Sendable, Equatable {
     case unregistering(index: UInt8)
     /// Could not connect; another attempt follows.
     case reconnecting(index: UInt8, cause: String)
+    /// The edge refused the registration, or did not answer it.
+    case registrationFailed(index: UInt8, isDuplicate: Bool)
+    /// The edge was told our configuration, and took it or did not.
+    case configurationPushed(index: UInt8, failed: Bool)
 }
 
 /// Which connections are up: what `/ready`, systemd and the pid file go by. A connection counts from its registration
@@ -49,6 +53,8 @@ package struct Readiness: Sendable, Equatable {
             connected[index] = nil
             troubles.removeAll { $0.index == index }
             troubles.append(Trouble(index: index, cause: cause))
+        case .registrationFailed, .configurationPushed:
+            break
         }
         if !wasEverReady, !connected.isEmpty {
             wasEverReady = true

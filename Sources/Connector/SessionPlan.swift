@@ -18,8 +18,8 @@ struct SessionPlan: Sendable {
     var rpcTimeout: TimeAmount = .seconds(5)
     /// From the goodbye until the link is closed whatever still runs.
     var gracePeriod: TimeAmount = .seconds(30)
-    /// Sent after registration by connection 0; nil for the others.
-    var localConfiguration: ByteBuffer?
+    /// What connection 0 tells the edge after its registration and after each change; nil for nothing.
+    var localConfiguration: @Sendable () -> ByteBuffer? = { nil }
 
     func registration(localAddress: SocketAddress?) -> RegisterConnection {
         RegisterConnection(

@@ -106,7 +106,7 @@ package actor Supervisor {
                 return false
             }
             children.addTask {
-                await self.followReloads()
+                await self.followReloads(manager)
                 return false
             }
             children.addTask {
@@ -172,6 +172,14 @@ package actor Supervisor {
             metrics.tunnelIDs[configuration.credentials.tunnelID.uuidString.lowercased(), "\(index)"].set(1)
         case .reconnecting(let index, _):
             hostMetrics.reconnects["\(index)"].increment()
+        case .registrationFailed(_, let isDuplicate):
+            metrics.registerFail[isDuplicate ? "dup_edge_conn" : "server_error", "registerConnection"].increment()
+        case .configurationPushed(_, let failed):
+            metrics.configPushes.increment()
+            if failed {
+                metrics.configPushErrors.increment()
+                metrics.rpcFail["server_error", "updateLocalConfiguration"].increment()
+            }
         case .disconnected, .unregistering:
             break
         }
@@ -218,11 +226,12 @@ package actor Supervisor {
         }
     }
 
-    private func followReloads() async {
+    private func followReloads(_ manager: ConnectionManager) async {
         for await cause in reloads.stream {
             guard let source else { continue }
             perform(notice.reloadBegan())
             let refusal = await reload(from: source, because: cause)
+            if refusal == nil { manager.configurationChanged() }
             perform(notice.reloadEnded(refusal: refusal))
         }
     }

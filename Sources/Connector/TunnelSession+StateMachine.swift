@@ -22,6 +22,8 @@ extension TunnelSession {
             case registration
             /// The answer to the goodbye.
             case goodbye
+            /// The answer to our configuration.
+            case configuration
             /// Unregistration and the streams' end.
             case grace
         }
@@ -32,7 +34,9 @@ extension TunnelSession {
             case cancelDeadline(Deadline)
             case cancelDeadlines
             case reportConnected(ConnectionDetails)
+            case reportRegistrationFailed(isDuplicate: Bool)
             case sendLocalConfiguration
+            case giveUpLocalConfiguration
             case reportUnregistering
             case unregister
             case drainStreams
@@ -41,6 +45,16 @@ extension TunnelSession {
         }
 
         private(set) var state = State.awaitingControlStream
+        private var push = Push.unwanted
+
+        /// Telling the edge our configuration.
+        private enum Push {
+            /// The edge manages the tunnel, or there is nothing to tell.
+            case unwanted
+            case told
+            /// Waits for the answer.
+            case underWay(isStale: Bool)
+        }
 
         mutating func started() -> [Action] {
             [.armDeadline(.controlStream)]
@@ -55,14 +69,38 @@ extension TunnelSession {
         mutating func registered(_ details: ConnectionDetails, pushesConfiguration: Bool) -> [Action] {
             guard state == .registering else { return [] }
             state = .serving
-            let push: [Action] =
-                pushesConfiguration && !details.tunnelIsRemotelyManaged ? [.sendLocalConfiguration] : []
-            return [.cancelDeadline(.registration), .reportConnected(details)] + push
+            let actions: [Action] = [.cancelDeadline(.registration), .reportConnected(details)]
+            guard pushesConfiguration, !details.tunnelIsRemotelyManaged else { return actions }
+            return actions + sendConfiguration()
         }
 
-        mutating func refused(_ end: SessionEnd) -> [Action] {
+        mutating func refused(_ refusal: SessionEnd.Refusal) -> [Action] {
             guard state == .registering else { return [] }
-            return finish(end)
+            return [.reportRegistrationFailed(isDuplicate: refusal.isDuplicate)] + finish(.refused(refusal))
+        }
+
+        /// The configuration in force here is another one now.
+        mutating func configurationChanged() -> [Action] {
+            guard state == .serving else { return [] }
+            switch push {
+            case .unwanted: return []
+            case .told: return sendConfiguration()
+            case .underWay:
+                push = .underWay(isStale: true)
+                return []
+            }
+        }
+
+        /// The edge has taken the configuration, or will not.
+        mutating func configurationAnswered() -> [Action] {
+            guard case .underWay(let isStale) = push else { return [] }
+            push = .told
+            return [.cancelDeadline(.configuration)] + (isStale && state == .serving ? sendConfiguration() : [])
+        }
+
+        private mutating func sendConfiguration() -> [Action] {
+            push = .underWay(isStale: false)
+            return [.armDeadline(.configuration), .sendLocalConfiguration]
         }
 
         /// A graceful end was asked for.
@@ -103,7 +141,10 @@ extension TunnelSession {
             case (.controlStream, .awaitingControlStream):
                 finish(.lost("the edge opened no control stream in time"))
             case (.registration, .registering):
-                finish(.lost("the edge did not answer the registration in time"))
+                [.reportRegistrationFailed(isDuplicate: false)]
+                    + finish(.lost("the edge did not answer the registration in time"))
+            case (.configuration, .serving), (.configuration, .unregistering):
+                [.giveUpLocalConfiguration]
             case (.goodbye, .unregistering):
                 // An edge that does not answer must not take the time that belongs to the streams.
                 unregistered()

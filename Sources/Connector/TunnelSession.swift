@@ -5,6 +5,7 @@ import Logging
 package import NIOCore
 import NIOHTTP1
 import NIOSSL
+import ServiceHost
 import TunnelWire
 
 /// One link to one edge from dial to end, with its registration.
@@ -26,6 +27,8 @@ package actor TunnelSession {
     private var control: ControlStream?
     private var deadlines: [StateMachine.Deadline: Scheduled<Void>] = [:]
     private var dialBegan = NIODeadline.now()
+    /// The way to the edge, as the kernel saw it last.
+    private var path: NetworkPath?
 
     /// - Parameters:
     ///   - plan: what to register, and the deadlines.
@@ -66,6 +69,7 @@ package actor TunnelSession {
             return .drained
         }
         self.link = link
+        path = link.channel.remoteAddress.flatMap { NetworkPath.to($0) }
         link.ended.whenSuccess { [weak self] error in
             self?.assumeIsolated { $0.linkEnded(error) }
         }
@@ -84,15 +88,22 @@ package actor TunnelSession {
         perform(machine.drainRequested())
     }
 
-    /// The host's network changed: the link has to show that it still works.
+    /// The host's network changed: the link has to show that it still works, and soon when the way to the edge is another
+    /// one now.
     ///
+    /// - Parameter slept: whether host or process stood still; whatever lies on the way may have forgotten the link.
     /// - Returns: whether a dial is under way that began on the network that was, and had better start over.
-    func networkChanged() -> Bool {
-        if let link {
-            link.networkChanged()
-            return false
-        }
-        return .now() - dialBegan > Self.staleDial
+    func networkChanged(slept: Bool) -> Bool {
+        guard let link else { return .now() - dialBegan > Self.staleDial }
+        let now = link.channel.remoteAddress.flatMap { NetworkPath.to($0) }
+        link.networkChanged(isSuspect: slept || now != path)
+        path = now
+        return false
+    }
+
+    /// Another configuration is in force: the edge is told, if this connection tells it.
+    func configurationChanged() {
+        perform(machine.configurationChanged())
     }
 
     /// A dial younger than this began on the network that is; changes come in flocks.
@@ -126,15 +137,17 @@ package actor TunnelSession {
     fileprivate func controlAction(_ action: ControlStream.Outcome) {
         switch action {
         case .registered(let details):
-            perform(machine.registered(details, pushesConfiguration: plan.localConfiguration != nil))
+            perform(machine.registered(details, pushesConfiguration: plan.localConfiguration() != nil))
         case .refused(let refusal):
-            perform(machine.refused(.refused(refusal)))
+            perform(machine.refused(refusal))
         case .unregistered:
             perform(machine.unregistered())
         case .configurationAnswered(let error):
             if let error {
                 logger.warning("Unable to send local configuration to the edge", metadata: ["error": "\(error)"])
             }
+            report(.configurationPushed(index: plan.index, failed: error != nil))
+            perform(machine.configurationAnswered())
         case .failed(let reason):
             perform(machine.controlStreamFailed(reason))
         }
@@ -157,8 +170,12 @@ package actor TunnelSession {
                 deadlines = [:]
             case .reportConnected(let details):
                 connected(details)
+            case .reportRegistrationFailed(let isDuplicate):
+                report(.registrationFailed(index: plan.index, isDuplicate: isDuplicate))
             case .sendLocalConfiguration:
-                if let json = plan.localConfiguration { control?.offerConfiguration(json) }
+                if let json = plan.localConfiguration() { control?.offerConfiguration(json) }
+            case .giveUpLocalConfiguration:
+                control?.giveUpConfiguration()
             case .reportUnregistering:
                 report(.unregistering(index: plan.index))
             case .unregister:
@@ -193,7 +210,7 @@ package actor TunnelSession {
         let limit: TimeAmount =
             switch kind {
             case .controlStream: plan.controlStreamTimeout
-            case .registration: plan.rpcTimeout
+            case .registration, .configuration: plan.rpcTimeout
             case .goodbye: min(plan.rpcTimeout, plan.gracePeriod)
             case .grace: plan.gracePeriod
             }

@@ -23,11 +23,12 @@ final class LinkGuard: ChannelInboundHandler {
 
     private let configuration: LinkConfiguration
     private let socket: LinkSocket
+    private let sendProgress: (any Channel) -> EventLoopFuture<SendProgress>
     private var context: ChannelHandlerContext?
     private var isReady = false
     private var failure: LinkError?
     private var timer: Scheduled<Void>?
-    private var lastHeard = NIODeadline.now()
+    private var lastHeard: NIODeadline
     private var ping: Ping?
     /// From the last PING that was answered.
     private var roundTrip: TimeAmount?
@@ -37,11 +38,18 @@ final class LinkGuard: ChannelInboundHandler {
         let sent: NIODeadline
         var deadline: NIODeadline
         var isExtended = false
+        /// Bytes the peer had taken when this was last looked at.
+        var acknowledged: UInt64 = 0
     }
 
-    init(configuration: LinkConfiguration, socket: LinkSocket, on eventLoop: any EventLoop) {
+    init(
+        configuration: LinkConfiguration, socket: LinkSocket, on eventLoop: any EventLoop,
+        sendProgress: @escaping (any Channel) -> EventLoopFuture<SendProgress> = SendProgress.of
+    ) {
         self.configuration = configuration
         self.socket = socket
+        self.sendProgress = sendProgress
+        lastHeard = eventLoop.now
         ready = eventLoop.makePromise()
         ended = eventLoop.makePromise()
     }
@@ -82,7 +90,7 @@ final class LinkGuard: ChannelInboundHandler {
         case .goAway:
             peerGoingAway = true
         case .ping(_, ack: true):
-            if let ping { roundTrip = .now() - ping.sent }
+            if let ping { roundTrip = context.eventLoop.now - ping.sent }
             ping = nil
         default:
             break
@@ -90,7 +98,7 @@ final class LinkGuard: ChannelInboundHandler {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        lastHeard = .now()
+        lastHeard = context.eventLoop.now
         context.fireChannelReadComplete()
     }
 
@@ -128,21 +136,24 @@ final class LinkGuard: ChannelInboundHandler {
     ///
     /// - Parameter urgently: there is reason to doubt it, so that it gets less time.
     func probe(urgently: Bool) {
-        guard isReady, failure == nil else { return }
+        guard isReady, failure == nil, let context else { return }
         let bounds = configuration.probeTimeout
         let soon = min(bounds.upperBound, max(bounds.lowerBound, (roundTrip ?? .milliseconds(500)) * 4))
         let limit = urgently ? soon : configuration.pingTimeout
         guard var waiting = ping, lastHeard < waiting.sent else { return sendPing(within: limit) }
         // Probes that come thick and fast must not put the end off.
-        waiting.deadline = min(waiting.deadline, .now() + limit)
+        waiting.deadline = min(waiting.deadline, context.eventLoop.now + limit)
         ping = waiting
         armLook(at: waiting.deadline)
     }
 
     private func sendPing(within limit: TimeAmount) {
         guard let context else { return }
-        let now = NIODeadline.now()
+        let now = context.eventLoop.now
         ping = Ping(sent: now, deadline: now + limit)
+        sendProgress(context.channel).assumeIsolated().whenSuccess { [weak self] in
+            self?.ping?.acknowledged = $0.acknowledged
+        }
         let frame = HTTP2Frame(streamID: .rootStream, payload: .ping(HTTP2PingData(withInteger: 0), ack: false))
         context.writeAndFlush(wrapOutboundOut(frame), promise: nil)
         armLook(at: now + limit)
@@ -157,7 +168,8 @@ final class LinkGuard: ChannelInboundHandler {
     }
 
     private func look() {
-        let now = NIODeadline.now()
+        guard let context else { return }
+        let now = context.eventLoop.now
         if var waiting = ping, lastHeard < waiting.sent {
             guard now >= waiting.deadline else { return armLook(at: waiting.deadline) }
             // A process that stood still looks at its watch before it looks at its socket.
@@ -166,10 +178,29 @@ final class LinkGuard: ChannelInboundHandler {
                 ping = waiting
                 return armLook(at: now + configuration.probeTimeout.lowerBound)
             }
-            return fail(LinkError(.peerSilent, "the peer does not answer pings any more"))
+            return judge(waiting)
         }
         let due = lastHeard + configuration.pingInterval
         if now >= due { sendPing(within: configuration.pingTimeout) } else { armLook(at: due) }
+    }
+
+    /// The time for the answer is up. On a slow way the PING may stand in line behind what was sent before it: as long as
+    /// the peer takes that, it is there.
+    private func judge(_ waiting: Ping) {
+        guard let context else { return }
+        let progress = sendProgress(context.channel).assumeIsolated()
+        progress.whenComplete { [weak self] result in
+            guard let self else { return }
+            guard let progress = try? result.get(), progress.isWaiting, progress.acknowledged > waiting.acknowledged
+            else {
+                return fail(LinkError(.peerSilent, "the peer does not answer pings any more"))
+            }
+            var waiting = waiting
+            waiting.acknowledged = progress.acknowledged
+            waiting.deadline = context.eventLoop.now + configuration.pingTimeout
+            ping = waiting
+            armLook(at: waiting.deadline)
+        }
     }
 
     /// A timer this late was not late by itself.

@@ -22,7 +22,11 @@ struct TunnelSessionStateMachineTests {
             machine.controlStreamOpened() == [.cancelDeadline(.controlStream), .armDeadline(.registration), .register])
         #expect(
             machine.registered(details, pushesConfiguration: true)
-                == [.cancelDeadline(.registration), .reportConnected(details), .sendLocalConfiguration])
+                == [
+                    .cancelDeadline(.registration), .reportConnected(details), .armDeadline(.configuration),
+                    .sendLocalConfiguration,
+                ])
+        #expect(machine.configurationAnswered() == [.cancelDeadline(.configuration)])
         #expect(
             machine.drainRequested() == [
                 .reportUnregistering, .armDeadline(.grace), .armDeadline(.goodbye), .unregister,
@@ -54,8 +58,39 @@ struct TunnelSessionStateMachineTests {
     @Test func `a refusal closes the link and carries its reason`() {
         var machine = TunnelSession.StateMachine()
         _ = machine.controlStreamOpened()
-        let refusal = SessionEnd.refused(.init(reason: "EDUPCONN", retryable: true))
-        #expect(machine.refused(refusal) == [.cancelDeadlines, .closeLink, .end(refusal)])
+        let refusal = SessionEnd.Refusal(reason: "EDUPCONN", retryable: true)
+        #expect(
+            machine.refused(refusal)
+                == [
+                    .reportRegistrationFailed(isDuplicate: true), .cancelDeadlines, .closeLink, .end(.refused(refusal)),
+                ])
+    }
+
+    @Test func `a registration that is not answered counts as failed`() {
+        var machine = TunnelSession.StateMachine()
+        _ = machine.controlStreamOpened()
+        #expect(machine.deadlinePassed(.registration).first == .reportRegistrationFailed(isDuplicate: false))
+    }
+
+    @Test func `the edge is told of each change, of those that come while it is told, the last`() {
+        var machine = TunnelSession.StateMachine()
+        #expect(machine.configurationChanged() == [])
+        _ = machine.controlStreamOpened()
+        _ = machine.registered(details, pushesConfiguration: true)
+        for _ in 0..<3 { #expect(machine.configurationChanged() == []) }
+        let push: [TunnelSession.StateMachine.Action] = [.armDeadline(.configuration), .sendLocalConfiguration]
+        #expect(machine.configurationAnswered() == [.cancelDeadline(.configuration)] + push)
+        #expect(machine.configurationAnswered() == [.cancelDeadline(.configuration)])
+        #expect(machine.configurationAnswered() == [])
+        #expect(machine.configurationChanged() == push)
+        #expect(machine.deadlinePassed(.configuration) == [.giveUpLocalConfiguration])
+        _ = machine.drainRequested()
+        #expect(machine.configurationChanged() == [])
+    }
+
+    @Test func `a connection that tells no configuration tells no change of it`() {
+        var machine = served()
+        #expect(machine.configurationChanged() == [])
     }
 
     @Test func `the grace period ends a session whose streams do not`() {

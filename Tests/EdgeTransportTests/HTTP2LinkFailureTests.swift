@@ -152,7 +152,7 @@ import TunnelWire
         // Changes that go on and on do not put the end off. The first may still be answered by a read under way.
         let connector = link.connector
         let changes = connector.eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(20)) { _ in
-            connector.networkChanged()
+            connector.networkChanged(isSuspect: true)
         }
         let error = try await connector.ended.get()
         changes.cancel()
@@ -168,7 +168,7 @@ import TunnelWire
             stream.respond(StreamResponse(status: 204))
             stream.finish(trailers: nil)
         }
-        for _ in 0..<100 { link.connector.networkChanged() }
+        for turn in 0..<100 { link.connector.networkChanged(isSuspect: turn.isMultiple(of: 2)) }
         let answer = try await link.exchange(StreamRequest(kind: .http, authority: "www.test"))
         #expect(answer.response.status == 204)
         #expect(link.connector.channel.isActive)

@@ -23,14 +23,17 @@ struct FaultNet {
     /// Why nothing can be tried here; nil when it can.
     static let obstacle: String? = {
         guard geteuid() == 0 else { return "network namespaces need root" }
-        let check = Process()
-        check.executableURL = Stage.fixtures.appendingPathComponent("fault-net")
-        check.arguments = ["check"]
-        check.environment = ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONDONTWRITEBYTECODE": "1"]
-        check.standardError = Pipe()
-        guard (try? check.run()) != nil else { return "the fixture fault-net does not start" }
-        check.waitUntilExit()
-        return check.terminationStatus == 0 ? nil : "network namespaces or packet rules cannot be made here"
+        let fixture = Stage.fixtures.appendingPathComponent("fault-net").path
+        let environment = ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONDONTWRITEBYTECODE": "1"]
+        guard
+            let nowhere = FileHandle(forUpdatingAtPath: "/dev/null"),
+            let check = try? spawn(
+                [fixture, "check"], environment: environment,
+                streams: Array(repeating: nowhere.fileDescriptor, count: 3))
+        else { return "the fixture fault-net does not start" }
+        var status: Int32 = 0
+        waitpid(check, &status, 0)
+        return status == 0 ? nil : "network namespaces or packet rules cannot be made here"
     }()
 
     let stage: Stage
@@ -56,6 +59,12 @@ struct FaultNet {
 
     func move() async throws {
         let output = try await stage.call("fault-net", "move", name)
+        try #require(output.status == 0, "\(output.lastWords)")
+    }
+
+    /// Another router, which is not there, or the right one again; the host's address stays.
+    func reroute(_ way: String) async throws {
+        let output = try await stage.call("fault-net", "reroute", name, way)
         try #require(output.status == 0, "\(output.lastWords)")
     }
 
@@ -106,7 +115,11 @@ struct FaultNet {
     // MARK: Connectors and visitors
 
     /// Runs a connector with one connection to each of these edges, and waits until all are registered.
-    func connector(_ make: Make, edges: [String], token: String, ca: String) async throws -> Program {
+    ///
+    /// - Parameter more: further flags of `tunnel`.
+    func connector(
+        _ make: Make, edges: [String], token: String, ca: String, _ more: String...
+    ) async throws -> Program {
         let config = try stage.write(
             "ingress:\n  - hostname: \(Self.host)\n    service: http_status:200\n  - service: http_status:404\n",
             to: "config-\(make.rawValue).yml")
@@ -114,8 +127,8 @@ struct FaultNet {
             inside("conn") + [make.program, "tunnel", "--config", config]
                 + edges.flatMap { ["--edge", tunnelAddress($0)] } + [
                     "--cacert", ca, "--protocol", "http2", "--no-autoupdate", "--metrics", "127.0.0.1:20300",
-                    "--grace-period", "5s", "--no-prechecks", "run", "--token", token,
-                ])
+                    "--grace-period", "5s", "--no-prechecks",
+                ] + more + ["run", "--token", token])
         try await connector.registered(edges.count)
         return connector
     }

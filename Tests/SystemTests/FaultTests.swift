@@ -10,10 +10,6 @@ extension SystemTests {
         private static let recoveryBound = 10.0
         /// Two times five seconds, and what scheduling costs on a busy host.
         private static let noticeBound = 12.0
-        /// Rolling restarts of the edges; `CLOUDFLARED_SOAK` gives a longer run.
-        private static let restarts =
-            ProcessInfo.processInfo.environment["CLOUDFLARED_SOAK"].map { max(100, Int($0) ?? 0) } ?? 4
-
         /// A connector with two connections to one edge.
         private struct Scene {
             let net: FaultNet
@@ -171,6 +167,43 @@ extension SystemTests {
             }
         }
 
+        @Test(arguments: FaultNet.Make.present)
+        func `a way that leads nowhere is noticed though the address stays`(make: FaultNet.Make) async throws {
+            try await Stage.run { stage in
+                let scene = try await Scene.set(make, on: stage)
+                let before = scene.connector.registrations
+                let notice = try await scene.notice(within: 30) { try await scene.net.reroute("astray") }
+                let begin = ContinuousClock.now
+                try await scene.net.reroute("back")
+                try? await scene.connector.registered(before + 1, within: 30)
+                let recovery = scene.connector.registrations > before ? (ContinuousClock.now - begin).seconds : nil
+                scene.print("another router, which is not there", notice: notice, recovery: recovery)
+                guard make == .ours else { return }
+                #expect(try #require(notice) <= Self.noticeBound)
+                #expect(try #require(recovery) <= Self.recoveryBound)
+                _ = try await scene.recovered()
+            }
+        }
+
+        @Test(arguments: FaultNet.Make.present)
+        func `a host that slept is back soon after it woke`(make: FaultNet.Make) async throws {
+            try await Stage.run { stage in
+                let scene = try await Scene.set(make, on: stage)
+                // Asleep for longer than the edge waits for an answer, and its way is forgotten meanwhile.
+                scene.connector.signal(SIGSTOP)
+                let visitors = try await scene.net.load(on: "edge1", ca: scene.ca, seconds: 20)
+                _ = try await scene.net.result(of: visitors, within: 60)
+                try await scene.net.set("silent")
+                let notice = try await scene.notice(within: 30) { scene.connector.signal(SIGCONT) }
+                try await scene.net.set()
+                let recovery = try await scene.recovered()
+                scene.print("asleep for 20 s or more, then without a way", notice: notice, recovery: recovery)
+                guard make == .ours else { return }
+                #expect(try #require(notice) <= Self.noticeBound)
+                #expect(recovery <= Self.recoveryBound)
+            }
+        }
+
         @Test(arguments: ["silent=edge2", "reset=edge2"])
         func `visitors of one edge lose nothing when the other is gone`(fault: String) async throws {
             try await Stage.run { stage in
@@ -199,7 +232,7 @@ extension SystemTests {
                 var lost = 0
                 var slowest = 0.0
                 let descriptors = try scene.connector.descriptors
-                for turn in 0..<Self.restarts {
+                for turn in 0..<Soak.restarts {
                     let (leaving, staying) = turn.isMultiple(of: 2) ? ("edge1", "edge2") : ("edge2", "edge1")
                     let visitors = try await scene.net.load(on: staying, ca: scene.ca)
                     let begin = ContinuousClock.now
@@ -218,7 +251,7 @@ extension SystemTests {
                 // A link that is just being closed may still hold its own.
                 #expect(left <= descriptors + 4, "\(descriptors) descriptors before, \(left) after")
                 print(
-                    "fault | ours | \(Self.restarts) rolling restarts of two edges | slowest back "
+                    "fault | ours | \(Soak.restarts) rolling restarts of two edges | slowest back "
                         + "\(String(format: "%.2f s", slowest)) | lost \(lost) of \(sent)"
                         + " | descriptors \(descriptors) then \(left), resident \(try scene.connector.residentKilobytes) kB"
                 )

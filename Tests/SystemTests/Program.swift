@@ -39,36 +39,41 @@ final class Program: Sendable {
     }
 
     let name: String
-    private let process = Process()
-    private let input = Pipe()
+    let processIdentifier: Int32
+    private let input: FileHandle
     private let state = Mutex(State())
 
     /// Starts a program. Its standard input stays open until `stop`; the fixtures end when it closes.
     /// - Parameter input: what it reads on standard input, followed by its end; nil keeps the input open and silent.
     init(_ arguments: [String], environment: [String: String], directory: URL, input text: String? = nil) throws {
         name = arguments.prefix(3).map { $0.split(separator: "/").last.map(String.init) ?? $0 }.joined(separator: " ")
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = arguments
-        process.environment = environment
-        process.currentDirectoryURL = directory
-        process.standardInput = input
-        let pipes = [(Output.Stream.standardOutput, Pipe()), (.standardError, Pipe())]
-        process.standardOutput = pipes[0].1
-        process.standardError = pipes[1].1
-        process.terminationHandler = { [self] process in
-            let status = process.terminationStatus
-            change { $0.status = process.terminationReason == .exit ? status : 128 + status }
+        let pipes = [Pipe(), Pipe(), Pipe()]
+        for pipe in pipes {
+            for end in [pipe.fileHandleForReading, pipe.fileHandleForWriting] {
+                _ = fcntl(end.fileDescriptor, F_SETFD, FD_CLOEXEC)
+            }
         }
-        try Self.withSignalsUnblocked { try process.run() }
-        for (stream, pipe) in pipes { read(stream, from: pipe.fileHandleForReading) }
+        processIdentifier = try spawn(
+            ["/usr/bin/env", "--chdir", directory.path] + arguments, environment: environment,
+            streams: [
+                pipes[0].fileHandleForReading.fileDescriptor, pipes[1].fileHandleForWriting.fileDescriptor,
+                pipes[2].fileHandleForWriting.fileDescriptor,
+            ])
+        input = pipes[0].fileHandleForWriting
+        // The child's ends are the child's alone, so that their end is seen here.
+        try pipes[0].fileHandleForReading.close()
+        for (stream, pipe) in [(Output.Stream.standardOutput, pipes[1]), (.standardError, pipes[2])] {
+            try pipe.fileHandleForWriting.close()
+            read(stream, from: pipe.fileHandleForReading)
+        }
+        awaitEnd()
         if let text {
-            try input.fileHandleForWriting.write(contentsOf: Data(text.utf8))
-            try input.fileHandleForWriting.close()
+            try input.write(contentsOf: Data(text.utf8))
+            try input.close()
         }
     }
 
     var output: Output { state.withLock { $0.output } }
-    var processIdentifier: Int32 { process.processIdentifier }
 
     /// Waits until `find` returns a value for what the program has said.
     /// - Throws: `NotSeen` after `seconds`, or at once when the program has ended without it.
@@ -113,13 +118,13 @@ final class Program: Sendable {
     }
 
     func signal(_ number: Int32) {
-        if process.isRunning { kill(process.processIdentifier, number) }
+        state.withLock { if $0.output.status == nil { _ = kill(processIdentifier, number) } }
     }
 
     /// Asks the program to end, and makes it end when it does not.
     @discardableResult
     func stop(within seconds: Double = 15) async -> Output {
-        try? input.fileHandleForWriting.close()
+        try? input.close()
         signal(SIGTERM)
         if let output = try? await ended(within: seconds) { return output }
         signal(SIGKILL)
@@ -133,14 +138,18 @@ final class Program: Sendable {
         }
     }
 
-    /// Test threads block signals, and a child would inherit that and never hear that it should end.
-    private static func withSignalsUnblocked(_ body: () throws -> Void) rethrows {
-        var none = sigset_t()
-        var before = sigset_t()
-        sigemptyset(&none)
-        pthread_sigmask(SIG_SETMASK, &none, &before)
-        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-        try body()
+    /// A thread that waits for the end. The process is reaped under the lock, so that no signal goes to a stranger.
+    private func awaitEnd() {
+        Thread.detachNewThread { [self] in
+            var info = siginfo_t()
+            while waitid(P_PID, id_t(processIdentifier), &info, WEXITED | WNOWAIT) != 0, errno == EINTR {}
+            change { state in
+                var status: Int32 = 0
+                waitpid(processIdentifier, &status, 0)
+                let signal = status & 0x7f
+                state.status = signal == 0 ? (status >> 8) & 0xff : 128 + signal
+            }
+        }
     }
 
     /// A thread per stream: a read may block as long as the program lives.
@@ -166,4 +175,30 @@ final class Program: Sendable {
 extension Output {
     /// What to show when something went wrong.
     var lastWords: String { lines.suffix(20).map { "    \($0.text)" }.joined(separator: "\n") }
+}
+
+/// Starts a process with these three descriptors as its standard streams; others are closed there if they say so. Not by Foundation's `Process`, which
+/// now and then reads past the end of a page when it looks for descriptors to close.
+func spawn(_ arguments: [String], environment: [String: String], streams: [Int32]) throws -> Int32 {
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    for (number, descriptor) in streams.enumerated() {
+        posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(number))
+    }
+    // Test threads block signals, and a child would inherit that and never hear that it should end.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var none = sigset_t()
+    sigemptyset(&none)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+    let words = arguments.map { strdup($0) } + [nil]
+    let settings = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
+    defer { (words + settings).forEach { free($0) } }
+    var identifier: Int32 = 0
+    let code = posix_spawn(&identifier, arguments[0], &actions, &attributes, words, settings)
+    guard code == 0 else { throw NotSeen(description: "\(arguments[0]) does not start: errno \(code)") }
+    return identifier
 }

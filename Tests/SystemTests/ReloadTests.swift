@@ -65,6 +65,28 @@ struct Reloadable {
 
 extension SystemTests {
     @Suite(.timeLimit(.minutes(5))) struct ReloadTests {
+        @Test func `the edge is told of a changed configuration over the link that lives`() async throws {
+            try await Stage.run { stage in
+                let under = try await Reloadable.start(on: stage)
+                func answered(_ pushes: Int) async throws {
+                    let counted = "cloudflared_config_local_config_pushes \(pushes)"
+                    try await stage.await("line", "http://127.0.0.1:\(under.metrics)/metrics \(counted)")
+                }
+                try await answered(1)
+                try under.replace(Reloadable.rules([(Reloadable.other, "http_status:202")]))
+                try await answered(2)
+                #expect(try await under.ask("/metrics").contains("cloudflared_config_local_config_pushes_errors 0\n"))
+                // As the edge has it now.
+                let stored = try await stage.finish([
+                    "python3", "-c",
+                    "import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute('SELECT json FROM configuration'))",
+                    under.chain.data + "/edge.sqlite",
+                ])
+                #expect(stored.standardOutput.contains("http_status:202"), "\(stored.lastWords)")
+                #expect(under.connector.registrations == 2)
+            }
+        }
+
         @Test func `SIGHUP and a renamed file put new rules in force`() async throws {
             try await Stage.run { stage in
                 let under = try await Reloadable.start(on: stage)
