@@ -30,6 +30,8 @@ let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "as
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 func pure(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -78,6 +80,8 @@ let package = Package(
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
     ],
     targets: [
         // System libraries
@@ -126,6 +130,7 @@ let package = Package(
                 "Connector", "AccessClient", "ControlAPI", "TunnelConfig", "TunnelWire", "AccessPolicy",
                 "EdgeTransport",
                 "OriginTransport", "Access", "ServiceHost", nioCore, nioPosix, nioSSL, logging, argumentParser,
+                subprocess, system,
             ]),
         door(
             "EdgeCommands",

@@ -1,5 +1,5 @@
-import Foundation
-import Glibc
+import Subprocess
+import SystemPackage
 
 /// Runs `systemctl`, and does not wait for it for ever.
 struct SystemControl: Sendable {
@@ -25,37 +25,35 @@ struct SystemControl: Sendable {
     }
 
     func run(_ arguments: [String]) async throws(CommandError) -> Answer {
-        let process = Process()
-        let output = Pipe()
-        let (ends, ended) = AsyncStream.makeStream(of: Int32.self, bufferingPolicy: .bufferingNewest(1))
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = (root.map { ["--root=\($0)"] } ?? []) + ["--no-ask-password", "--no-pager"] + arguments
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = output
-        process.standardError = output
-        process.terminationHandler = { process in
-            ended.yield(process.terminationReason == .exit ? process.terminationStatus : -1)
-            ended.finish()
-        }
+        let words = (root.map { ["--root=\($0)"] } ?? []) + ["--no-ask-password", "--no-pager"] + arguments
         do {
-            try process.run()
+            return try await withThrowingTaskGroup(of: Answer.self) { [program, deadline, clock] children in
+                children.addTask {
+                    let result = try await Subprocess.run(
+                        .path(FilePath(program)), arguments: Arguments(words), output: .string(limit: Self.outputLimit),
+                        error: .combinedWithOutput)
+                    let status: Int32 = if case .exited(let code) = result.terminationStatus { code } else { -1 }
+                    return Answer(status: status, text: Self.oneLine(result.standardOutput))
+                }
+                children.addTask {
+                    try await clock.sleep(for: deadline)
+                    return Answer(status: nil, text: "")
+                }
+                // Cancelling the first kills the program.
+                defer { children.cancelAll() }
+                return try await children.next() ?? Answer(status: nil, text: "")
+            }
         } catch {
             throw CommandError(.unavailable, "cannot run \(program)", cause: error)
         }
-        let status = await withTaskGroup(of: Int32?.self) { [deadline, clock] children in
-            children.addTask { await ends.first { _ in true } }
-            children.addTask {
-                try? await clock.sleep(for: deadline)
-                return nil
-            }
-            let first = await children.next() ?? nil
-            children.cancelAll()
-            return first
-        }
-        if status == nil { kill(process.processIdentifier, SIGKILL) }
-        let text = String(decoding: (try? output.fileHandleForReading.readToEnd()) ?? Data(), as: UTF8.self)
-        return Answer(status: status, text: text.split(whereSeparator: \.isNewline).joined(separator: " "))
     }
+
+    private static func oneLine(_ text: String) -> String {
+        text.split(whereSeparator: \.isNewline).joined(separator: " ")
+    }
+
+    /// Bytes; the longest answers have a few hundred.
+    private static let outputLimit = 256 << 10
 
     /// Runs what must succeed.
     func perform(_ arguments: String...) async throws(CommandError) {
