@@ -23,6 +23,9 @@ package final class RoutingTable: Sendable {
         case noConnector(tunnel: String)
         /// Links to try, in this order.
         case links([RoutedLink])
+
+        /// None when nobody serves.
+        var links: [RoutedLink] { if case .links(let links) = self { links } else { [] } }
     }
 
     /// Who serves `host` (lower case, without port)?

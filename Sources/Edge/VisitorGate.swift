@@ -104,13 +104,19 @@ package struct VisitorGate: Sendable {
                     "Visitor admitted",
                     metadata: metadata(exchange, ["serviceTokenID": "\(serviceToken)"]))
             }
-            OriginRelay(exchange: exchange, links: links, limits: limits, logger: logger) { [policies] in
+            let relay = OriginRelay(
+                exchange: exchange, limits: limits, logger: logger,
+                links: { [routes] in
+                    routes.look(up: exchange.request.host, near: exchange.eventLoop).links
+                }
+            ) { [policies] in
                 // A policy that cannot be read at the moment is no withdrawal; whoever comes anew is refused meanwhile.
                 switch Self.decide(exchange.request, by: policies.snapshot) {
                 case .forward, .policyUnavailable: true
                 default: false
                 }
-            }.start()
+            }
+            relay.start(on: links)
         case .refuse(let page, let mayBeStale):
             guard mayBeStale, !isSecondLook, lookAgain(exchange) else {
                 logger.info(
