@@ -62,6 +62,10 @@ package struct EdgeLimits: Sendable {
 
     // MARK: Life
 
+    /// How long a visitor's connection that is idle may still bring a request once the edge was asked to stop: whoever asks
+    /// in this time is served and told to connect anew, instead of writing into a connection that is being closed.
+    package var farewell: TimeAmount = .seconds(1)
+
     /// How long running requests may go on after the edge was asked to stop.
     package var drain: TimeAmount = .seconds(30)
     /// How long a connector's streams may go on after it said goodbye: the longest grace period it may be given, and a
