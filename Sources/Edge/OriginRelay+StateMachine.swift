@@ -39,7 +39,9 @@ extension OriginRelay {
         }
 
         enum Outcome: Equatable, Sendable {
-            /// All links are full, or there are none.
+            /// There was no link.
+            case absent
+            /// All links are full.
             case busy
             /// No link gave an answer, and nothing keeps the visitor from asking again.
             case failed
@@ -69,9 +71,11 @@ extension OriginRelay {
 
         private static let idempotentMethods: Set<String> = ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]
 
-        /// - Parameter links: those that there are, the best one first; the same below.
+        /// - Parameter links: those that there are, the best one first; the same below. None when the last one has just
+        ///   been lost.
         mutating func started(links: [UUID], now: NIODeadline) -> Action {
-            next(links, now: now)
+            mayComeBack = links.isEmpty
+            return next(links, now: now)
         }
 
         /// The try under way ended without an answer.
@@ -133,7 +137,7 @@ extension OriginRelay {
             guard mayComeBack else { return giveUp(.busy) }
             let end = waitsUntil ?? now + patience
             waitsUntil = end
-            guard now < end else { return giveUp(.failed) }
+            guard now < end else { return giveUp(tried.isEmpty ? .absent : .failed) }
             state = .waiting
             return .wait
         }

@@ -19,24 +19,27 @@ final class OriginRelay: @unchecked Sendable {
     /// The links that there are now, in the order in which to try them.
     private let links: @Sendable () -> [RoutedLink]
     private let stillAdmitted: @Sendable () -> Bool
+    private let none: EdgePage
     private let request: StreamRequest
 
     private let stream: OriginStream
     private var machine: StateMachine
     private var attempt: Attempt?
-    private var lastError = LinkError(.streamDeclined, "the connector takes no more streams on its links")
+    private var lastError = LinkError(.noCapacity, "there is no link that takes a stream")
     /// Runs until the answer begins, then for as long as the visitor has to be admitted.
     private var timer: Scheduled<Void>?
     private var nextLook: Scheduled<Void>?
 
     /// - Parameters:
+    ///   - none: the answer when there is no link, nor comes one.
     ///   - links: who serves the request, asked again when a link has failed.
     ///   - stillAdmitted: whether the visitor would still be let in; asked again and again while the stream lives.
     init(
-        exchange: VisitorExchange, limits: EdgeLimits, logger: Logger, links: @escaping @Sendable () -> [RoutedLink],
-        stillAdmitted: @escaping @Sendable () -> Bool
+        exchange: VisitorExchange, none: EdgePage, limits: EdgeLimits, logger: Logger,
+        links: @escaping @Sendable () -> [RoutedLink], stillAdmitted: @escaping @Sendable () -> Bool
     ) {
         self.exchange = exchange
+        self.none = none
         self.limits = limits
         self.logger = logger
         self.links = links
@@ -100,6 +103,7 @@ final class OriginRelay: @unchecked Sendable {
             logger.info("Connector gave no answer", metadata: metadata(["error": "\(lastError)"]))
             let host = exchange.request.host
             switch outcome {
+            case .absent: giveUp(none)
             case .busy: giveUp(.connectorsBusy(host))
             case .failed: giveUp(.noAnswer(host, reason: lastError.message))
             case .uncertain: giveUp(.interrupted(host))

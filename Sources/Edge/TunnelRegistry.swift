@@ -163,7 +163,7 @@ package actor TunnelRegistry {
     package func ended(_ id: UUID, reason: String) async {
         if let session = table.ended(id) {
             logger.info("Connection ended", metadata: metadata(session, ["reason": "\(reason)"]))
-            drop(session)
+            drop(session, isLost: true)
         }
         await forget(id)
     }
@@ -189,8 +189,8 @@ package actor TunnelRegistry {
     }
 
     @discardableResult
-    private func drop(_ session: RegistrationTable.Session) -> RoutedLink? {
-        routes.remove(session.id, for: session.tunnelID)
+    private func drop(_ session: RegistrationTable.Session, isLost: Bool = false) -> RoutedLink? {
+        routes.remove(session.id, for: session.tunnelID, isLost: isLost)
         count()
         return links.removeValue(forKey: session.id)
     }

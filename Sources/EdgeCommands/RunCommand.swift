@@ -6,7 +6,11 @@ import ServiceHost
 /// `cloudflared-edge run`: serves connectors and visitors until a signal stops it.
 package struct RunCommand: AsyncParsableCommand {
     package static let configuration = CommandConfiguration(
-        commandName: "run", abstract: "Run the edge of a data directory.")
+        commandName: "run", abstract: "Run the edge of a data directory.",
+        discussion: """
+            SIGTERM lets visitors' requests end for up to 30 seconds. Certificates that were renewed are taken when their \
+            files change, and on SIGHUP.
+            """)
 
     @Option(name: .customLong("data-dir"), help: ArgumentHelp("The edge's data directory.", valueName: "D"))
     var dataDirectory: String

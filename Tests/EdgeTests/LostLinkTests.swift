@@ -162,6 +162,20 @@ struct LostLinkTests {
         }
     }
 
+    @Test func `a request that comes while the only connector is away for a moment waits for it`() async throws {
+        try await EdgeHarness.with { edge in
+            let lost = try await edge.connector(serve: Serve.answer())
+            try await lost.close()
+            try await edge.untilConnections(are: 0)
+            try await withThrowingTaskGroup(of: CurlAnswer.self) { group in
+                group.addTask { try await edge.curl("open.site.test", "/", ["-X", "POST"]) }
+                let back = try await edge.connector(serve: Serve.answer(body: "back"))
+                for try await answer in group { #expect(answer.text == "back") }
+                try await back.close()
+            }
+        }
+    }
+
     @Test func `an answer that has begun is not begun again`() async throws {
         try await EdgeHarness.with { edge in
             let failing = try await Failing.register(with: edge) { stream, cut in

@@ -73,6 +73,16 @@ struct RelayMachineTests {
         #expect(machine.waited(canRepeat: true, links: [], now: start + .seconds(2)) == .giveUp(.failed))
     }
 
+    @Test func `a request that comes while there is no link waits as long for one`() {
+        var machine = machine("POST")
+        #expect(machine.started(links: [], now: start) == .wait)
+        #expect(!machine.isRepetition)
+        #expect(machine.waited(canRepeat: true, links: [links[0]], now: start + .seconds(1)) == .open(links[0]))
+        var unlucky = self.machine()
+        _ = unlucky.started(links: [], now: start)
+        #expect(unlucky.waited(canRepeat: true, links: [], now: start + .seconds(2)) == .giveUp(.absent))
+    }
+
     @Test func `a silent link is left only for another one`() {
         var machine = machine()
         _ = machine.started(links: [links[0]], now: start)

@@ -65,12 +65,13 @@ extension SystemTests {
                 var sent = 0
                 for turn in 0..<Self.turns {
                     let leaving = turn % 2
-                    let visitors = try scene.visit("load", 0, [leaving, 1 - leaving])
+                    let visitors = try scene.visit("load", 4, [leaving, 1 - leaving])
                     try await visitors.says("visiting")
+                    // While this one asks, the others have begun.
+                    #expect(try await scene.visit("until", 30, [leaving]).ended().status == 0)
                     let before = connector.registrations
                     scene.edges[leaving].signal(SIGTERM)
                     #expect(try await scene.edges[leaving].ended().status == 0)
-                    visitors.signal(SIGTERM)
                     let line = try await visitors.ended().standardOutput.split(separator: "\n").last ?? ""
                     let load = try JSONDecoder().decode(FaultNet.Load.self, from: Data(line.utf8))
                     #expect(load.sent > 0)
