@@ -57,7 +57,8 @@ package actor Supervisor {
         hostMetrics = HostMetrics(registry: registry)
         current = CurrentConfiguration(configuration.served)
         notice = ServiceNotice.StateMachine(
-            policy: configuration.readyPolicy, wanted: configuration.wantedConnections)
+            needed: configuration.readyPolicy.connections(of: configuration.wantedConnections),
+            status: "Connecting to the edge")
     }
 
     /// Begins the graceful end; `run` returns when the last connection is over.
@@ -158,7 +159,7 @@ package actor Supervisor {
             if change == .becameReadyFirst { writePIDFile() }
             guard change != .none else { continue }
             perform(
-                notice.linksChanged(
+                notice.changed(
                     ready: now.readyConnections, status: now.status(wanted: configuration.wantedConnections)))
         }
     }
@@ -275,23 +276,16 @@ extension Supervisor {
     private static let timeToStart: Duration = .seconds(60)
     /// From the end of the last stream to the end of the process.
     private static let timeToEnd: Duration = .seconds(10)
-    /// How often the parts are asked when systemd does not say.
-    private static let usualInterval: Duration = .seconds(15)
     /// When `/livez` says no.
     private static let longestSilence: TimeAmount = .seconds(60)
 
-    /// Asks, at half the watchdog's time, everything that must run whether it runs: this actor, the connections' actor and
-    /// every event loop. Only an answer in time is passed on; a part that hangs makes this hang, and systemd act.
+    /// Asks this actor, the connections' actor and every event loop.
     private nonisolated func keepProbing(_ manager: ConnectionManager) async {
-        let interval = SystemdNotifier.watchdogTimeout.map { $0 / 2 } ?? Self.usualInterval
-        while (try? await clock.sleep(for: interval)) != nil {
-            let lag: Duration = await clock.measure { await probe(manager) }
+        await Watchdog(clock: clock, logger: logger).run {
+            await probe(manager)
+        } answered: { lag, isInTime in
             hostMetrics.watchdogLag.set(Int(lag / .milliseconds(1)))
-            if lag < interval {
-                await probeAnswered()
-            } else {
-                logger.warning("The watchdog's probe was answered too late", metadata: ["lag": "\(lag)"])
-            }
+            if isInTime { await probeAnswered() }
         }
     }
 

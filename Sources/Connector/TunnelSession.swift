@@ -125,7 +125,8 @@ package actor TunnelSession {
             // Remotely managed configuration is not in this version; the edge reads the refusal and keeps its own.
             stream.refuse()
         case .http, .webSocket, .tcp:
-            guard machine.takesStreams else { return stream.refuse() }
+            // Another link or connector may take it; a refusal would be the visitor's answer.
+            guard machine.takesStreams else { return stream.decline() }
             proxy.serve(stream, in: streams)
         }
     }

@@ -115,6 +115,8 @@ actor ConnectorSession {
                     await registry.configurationReceived(String(buffer: json), from: admission.link.id)
                 }
             case .unregisterRequested:
+                // Before the answer, which tells the connector that no more streams come.
+                admission?.link.retire()
                 if let admission { await registry.unregistered(admission.link.id) }
                 reason = "the connector unregistered"
                 isLeaving = true
@@ -125,6 +127,7 @@ actor ConnectorSession {
                 isOver = true
                 // Nobody can unregister this link any more: route nothing to it, and do not wait for ever.
                 if let admission {
+                    admission.link.retire()
                     await registry.unregistered(admission.link.id)
                     if !isLeaving { closeLink(after: limits.drain, because: why) }
                 }

@@ -29,6 +29,17 @@ package struct EdgeLimits: Sendable {
     /// Requests at once on one HTTP/2 connection.
     package var visitorStreams = 250
 
+    // MARK: A link that fails under a request
+
+    /// Bytes of a request's body that are kept until the answer begins, so that another link can carry them.
+    package var repeatableBytes = 64 << 10
+    /// How long a request may wait for a new link when the last one broke: connectors are back sooner, or not at all.
+    package var newLink: TimeAmount = .seconds(2)
+    /// Between two looks for a new link.
+    package var linkLook: TimeAmount = .milliseconds(100)
+    /// Between two looks whether the link of a request without an answer may be dead.
+    package var linkWatch: TimeAmount = .seconds(1)
+
     // MARK: Account API
 
     /// Bytes of a request body to the account API; the largest real one has a few hundred.
@@ -50,6 +61,10 @@ package struct EdgeLimits: Sendable {
     package var refusalDelay: TimeAmount = .milliseconds(100)
 
     // MARK: Life
+
+    /// How long a visitor's connection that is idle may still bring a request once the edge was asked to stop: whoever asks
+    /// in this time is served and told to connect anew, instead of writing into a connection that is being closed.
+    package var farewell: TimeAmount = .seconds(1)
 
     /// How long running requests may go on after the edge was asked to stop.
     package var drain: TimeAmount = .seconds(30)

@@ -117,6 +117,12 @@ struct EdgePage: Sendable, Equatable {
             status: 413, message: "The account API takes bodies of at most \(limit) bytes.", remedy: "Send less.")
     }
 
+    static func interrupted(_ host: String) -> EdgePage {
+        EdgePage(
+            status: 502, message: "The link to the connector of \(host) broke before the answer.",
+            remedy: "The request may have been carried out: look before you send it again.")
+    }
+
     static func accountTimeout() -> EdgePage {
         EdgePage(status: 504, message: "The account API did not finish in time.", remedy: "Try again.", retryAfter: 5)
     }

@@ -14,9 +14,8 @@ package actor EdgeServer {
     package struct Configuration: Sendable {
         package var tunnelListen: ListenAddress
         package var httpsListen: ListenAddress
-        /// See `EdgeTLS.edge`.
-        package var tunnelTLS: NIOSSLContext
-        package var visitorTLS: VisitorTLS
+        /// Those of the start.
+        package var certificates: EdgeCertificates.Pair
         package var names: VisitorGate.Names
         package var limits = EdgeLimits()
         package var link = LinkConfiguration()
@@ -27,8 +26,7 @@ package actor EdgeServer {
         ) {
             self.tunnelListen = tunnelListen
             self.httpsListen = httpsListen
-            self.tunnelTLS = tunnelTLS
-            self.visitorTLS = visitorTLS
+            certificates = EdgeCertificates.Pair(tunnel: tunnelTLS, visitor: visitorTLS)
             self.names = names
         }
     }
@@ -44,8 +42,12 @@ package actor EdgeServer {
         }
     }
 
+    /// What new connections are shown.
+    package nonisolated let certificates: EdgeCertificates
+
     private let configuration: Configuration
     private let store: any ClusterStore
+    private let registry: TunnelRegistry
     private let account: AccountAPI?
     private let group: any EventLoopGroup
     private let logger: Logger
@@ -62,12 +64,24 @@ package actor EdgeServer {
         self.account = account
         self.group = group
         self.logger = logger
+        certificates = EdgeCertificates(configuration.certificates)
+        registry = TunnelRegistry(store: store, limits: configuration.limits, logger: logger)
         (stops, stop) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(1))
     }
 
-    /// Asks `run()` to end: no new visitors, the running requests may finish within the limit, then the links close.
+    /// Asks `run()` to end: neither visitors nor connectors are accepted any more, what visitors have begun may finish
+    /// within the limit, then the links close, which is what connectors notice (tunnel-protocol section 2.3).
     package nonisolated func drain() {
         stop.finish()
+    }
+
+    /// How many links and tunnels there are, when that changes. For one reader.
+    package nonisolated var censuses: AsyncStream<TunnelRegistry.Census> { registry.censuses }
+
+    /// Returns when the registry and every event loop have answered.
+    package func probe() async {
+        await registry.answerProbe()
+        for loop in group.makeIterator() { try? await loop.submit {}.get() }
     }
 
     /// Serves until drained or cancelled.
@@ -76,17 +90,16 @@ package actor EdgeServer {
     /// - Throws: `EdgeError` when a listener cannot be bound, and what `listening` throws.
     package func run(listening: @Sendable (Listening) async throws -> Void) async throws {
         let limits = configuration.limits
-        let registry = TunnelRegistry(store: store, limits: limits, logger: logger)
         let policies = PolicyCache(source: StorePolicySource(store: store), logger: logger)
         let asides = Asides(limit: limits.asides)
         let gate = VisitorGate(
             names: configuration.names, limits: limits, routes: registry.routes, policies: policies,
-            refreshRoutes: { await registry.refresh() }, account: account, asides: asides, logger: logger)
+            refreshRoutes: { [registry] in await registry.refresh() }, account: account, asides: asides, logger: logger)
         let visitors = VisitorListener(
-            tls: configuration.visitorTLS, limits: limits, rejections: RejectionLog(logger: logger)
+            certificates: certificates, limits: limits, rejections: RejectionLog(logger: logger)
         ) { gate.arrived($0) }
         let connectors = TunnelListener(
-            tls: configuration.tunnelTLS, configuration: configuration.link, limits: limits, registry: registry,
+            certificates: certificates, configuration: configuration.link, limits: limits, registry: registry,
             logger: logger)
 
         await registry.forgetAll()
@@ -105,20 +118,21 @@ package actor EdgeServer {
             throw error
         }
         let result = await withTaskGroup(of: Void.self) { tasks -> Result<Void, any Error> in
-            tasks.addTask { await registry.run() }
+            tasks.addTask { [registry] in await registry.run() }
             tasks.addTask { await policies.run() }
             tasks.addTask { await asides.run() }
             tasks.addTask { await connectors.run() }
             let result = await announce(tunnel, https, listening)
             if case .success = result { for await _ in stops {} }
             try? await https.close()
+            // A connector that looks for an edge now had better find another one.
+            try? await tunnel.close()
             visitors.channels.quiesce()
             if case .success = result {
                 let limit = Duration.nanoseconds(limits.drain.nanoseconds)
                 await visitors.channels.waitUntilEmpty(for: limit)
             }
             visitors.channels.closeAll()
-            try? await tunnel.close()
             tasks.cancelAll()
             return result
         }

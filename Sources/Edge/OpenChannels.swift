@@ -5,6 +5,7 @@ import Synchronization
 final class OpenChannels: Sendable {
     private let limit: Int
     private let channels = Mutex<[ObjectIdentifier: any Channel]>([:])
+    private let quiescing = Atomic<Bool>(false)
 
     init(limit: Int) {
         self.limit = limit
@@ -26,8 +27,12 @@ final class OpenChannels: Sendable {
         return isAdmitted
     }
 
+    /// Whether all were asked to end; who is not set up yet has to be asked then.
+    var isQuiescing: Bool { quiescing.load(ordering: .acquiring) }
+
     /// Asks all to end when they have answered what they are about.
     func quiesce() {
+        quiescing.store(true, ordering: .releasing)
         for channel in all { channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
     }
 

@@ -1,78 +1,151 @@
 import ByteStream
 import EdgeTransport
+import FoundationEssentials
 import Logging
 import NIOCore
 import NIOHTTP1
 import TunnelWire
 
 /// Carries one admitted request to a connector and the answer back, in this order: open a stream, splice the bodies,
-/// answer the head. A WebSocket is spliced once it is accepted.
+/// answer the head. A WebSocket is spliced once it is accepted. Where a link fails before the answer, another one carries
+/// the request if it may be sent again.
 ///
 /// Lives until both ends are over. Works on the visitor's loop; the stream may live on another one.
 // Safety: all state is touched on the visitor's loop; `open` and what it calls on a link's loop use constants only.
 final class OriginRelay: @unchecked Sendable {
     private let exchange: VisitorExchange
-    private let links: [RoutedLink]
     private let limits: EdgeLimits
     private let logger: Logger
+    /// The links that there are now, in the order in which to try them.
+    private let links: @Sendable () -> [RoutedLink]
     private let stillAdmitted: @Sendable () -> Bool
+    private let none: EdgePage
+    private let request: StreamRequest
 
-    private var pipe: (any BytePipe)?
-    private var occupied: RoutedLink?
+    private let stream: OriginStream
+    private var machine: StateMachine
+    private var attempt: Attempt?
+    private var lastError = LinkError(.noCapacity, "there is no link that takes a stream")
+    /// Runs until the answer begins, then for as long as the visitor has to be admitted.
     private var timer: Scheduled<Void>?
-    private var isGivenUp = false
+    private var nextLook: Scheduled<Void>?
 
     /// - Parameters:
-    ///   - links: to try, in this order.
+    ///   - none: the answer when there is no link, nor comes one.
+    ///   - links: who serves the request, asked again when a link has failed.
     ///   - stillAdmitted: whether the visitor would still be let in; asked again and again while the stream lives.
     init(
-        exchange: VisitorExchange, links: [RoutedLink], limits: EdgeLimits, logger: Logger,
-        stillAdmitted: @escaping @Sendable () -> Bool
+        exchange: VisitorExchange, none: EdgePage, limits: EdgeLimits, logger: Logger,
+        links: @escaping @Sendable () -> [RoutedLink], stillAdmitted: @escaping @Sendable () -> Bool
     ) {
         self.exchange = exchange
-        self.links = links
+        self.none = none
         self.limits = limits
         self.logger = logger
+        self.links = links
         self.stillAdmitted = stillAdmitted
+        let asked = exchange.request
+        request = StreamRequest(
+            kind: asked.isWebSocket ? .webSocket : .http, method: asked.method, path: asked.path,
+            authority: asked.authority,
+            headers: ForwardedHeaders.request(asked, visitor: exchange.connection.visitor, ray: exchange.ray),
+            hasBody: asked.isWebSocket || exchange.hasBody)
+        stream = OriginStream(on: exchange.eventLoop, keeping: limits.repeatableBytes)
+        machine = StateMachine(method: asked.method, patience: limits.newLink)
     }
 
-    func start() {
-        let request = exchange.request
-        let headers = ForwardedHeaders.request(request, visitor: exchange.connection.visitor, ray: exchange.ray)
-        let outgoing = StreamRequest(
-            kind: request.isWebSocket ? .webSocket : .http, method: request.method, path: request.path,
-            authority: request.authority, headers: headers, hasBody: request.isWebSocket || exchange.hasBody)
-        armTimer(limits.responseHead)
-        open(outgoing, index: 0)
-    }
-
-    // MARK: Opening, on the link's loop
-
-    private func open(_ request: StreamRequest, index: Int) {
-        guard index < links.count else {
-            onVisitorLoop { $0.giveUp(.connectorsBusy($0.exchange.request.host)) }
-            return
+    /// - Parameter links: to try first, in this order.
+    func start(on links: [RoutedLink]) {
+        armTimer()
+        if exchange.request.isWebSocket {
+            // Nothing is spliced before the answer, but a visitor that leaves takes the stream along.
+            exchange.attach(Departure { [weak self] in self?.departed() })
+        } else {
+            splice(exchange, stream, idle: limits.streamIdle, halfClosedIdle: limits.streamIdle)
         }
-        let link = links[index]
-        let eventLoop = link.link.eventLoop
+        perform(machine.started(links: links.map(\.id), now: .now()), links)
+    }
+
+    // MARK: Tries
+
+    /// One try on one link, which counts as one of its streams until `release`.
+    // Safety: `isReleased` is touched on the visitor's loop only.
+    private final class Attempt: @unchecked Sendable {
+        let routed: RoutedLink
+        private var isReleased = false
+
+        init(on routed: RoutedLink) {
+            self.routed = routed
+            routed.streamOpened()
+        }
+
+        func release() {
+            guard !isReleased else { return }
+            isReleased = true
+            routed.streamClosed()
+        }
+    }
+
+    private func perform(_ action: StateMachine.Action, _ links: [RoutedLink]) {
+        switch action {
+        case .open(let id):
+            guard let routed = links.first(where: { $0.id == id }) else { return }
+            if machine.isRepetition { reportRepetition() }
+            drop()
+            let attempt = Attempt(on: routed)
+            self.attempt = attempt
+            open(attempt)
+        case .wait:
+            nextLook = exchange.eventLoop.assumeIsolated().scheduleTask(in: limits.linkLook) { [weak self] in
+                self?.lookAgain()
+            }
+        case .giveUp(let outcome):
+            logger.info("Connector gave no answer", metadata: metadata(["error": "\(lastError)"]))
+            let host = exchange.request.host
+            switch outcome {
+            case .absent: giveUp(none)
+            case .busy: giveUp(.connectorsBusy(host))
+            case .failed: giveUp(.noAnswer(host, reason: lastError.message))
+            case .uncertain: giveUp(.interrupted(host))
+            }
+        case .none:
+            break
+        }
+    }
+
+    private func lookAgain() {
+        guard !exchange.isAnswered, !stream.isOver else { return }
+        let links = links()
+        perform(machine.waited(canRepeat: stream.canRepeat, links: links.map(\.id), now: .now()), links)
+    }
+
+    private func reportRepetition() {
+        logger.info("Request sent again on another link", metadata: metadata(["cause": "\(lastError)"]))
+    }
+
+    /// On the link's loop.
+    private func open(_ attempt: Attempt) {
+        let routed = attempt.routed
+        let eventLoop = routed.link.eventLoop
         guard eventLoop.inEventLoop else {
-            eventLoop.execute { self.open(request, index: index) }
+            eventLoop.execute { self.open(attempt) }
             return
         }
-        guard link.link.hasCapacity else {
-            open(request, index: index + 1)
+        // Looked at here, where a goodbye is answered: what is opened before that answer, the connector still takes.
+        guard !routed.isRetired else {
+            let error = LinkError(.noCapacity, "the connector is about to leave")
+            onVisitorLoop { $0.failed(attempt, .gone, error) }
             return
         }
-        link.streamOpened()
-        let stream = link.link.openStream(request) { result in
-            self.onVisitorLoop { $0.answered(result) }
+        let stream = routed.link.openStream(request) { result in
+            self.onVisitorLoop { $0.answered(result, attempt) }
         }
         guard exchange.eventLoop !== eventLoop else {
-            opened(stream, on: link)
+            opened(stream, attempt)
             return
         }
         let handover = LoopBridge.Handover(stream)
-        onVisitorLoop { $0.opened(LoopBridge(handover, to: $0.exchange.eventLoop), on: link) }
+        onVisitorLoop { $0.opened(LoopBridge(handover, to: $0.exchange.eventLoop), attempt) }
     }
 
     private func onVisitorLoop(_ work: @escaping @Sendable (OriginRelay) -> Void) {
@@ -84,53 +157,57 @@ final class OriginRelay: @unchecked Sendable {
         }
     }
 
+    private func failed(_ attempt: Attempt, _ failure: StateMachine.Failure, _ error: LinkError) {
+        guard attempt === self.attempt, !exchange.isAnswered else { return }
+        drop()
+        let links = links()
+        if failure != .busy { lastError = error }
+        perform(
+            machine.failed(failure, canRepeat: stream.canRepeat, links: links.map(\.id), now: .now()), links)
+    }
+
+    private func drop() {
+        // Not under way any more when its stream says that it was aborted.
+        let former = attempt
+        attempt = nil
+        stream.dropCarrier()
+        former?.release()
+    }
+
     // MARK: Carrying, on the visitor's loop
 
-    private func opened(_ pipe: any BytePipe, on link: RoutedLink) {
-        self.pipe = pipe
-        occupied = link
-        if exchange.request.isWebSocket {
-            // Nothing is spliced before the answer, but a visitor that leaves takes the stream along.
-            exchange.attach(Departure { [weak self] in self?.departed() })
-        } else {
-            splice(exchange, pipe, idle: limits.streamIdle, halfClosedIdle: limits.streamIdle)
-        }
-        if isGivenUp { pipe.abort() }
+    private func opened(_ pipe: any BytePipe, _ attempt: Attempt) {
+        guard attempt === self.attempt, !exchange.isAnswered else { return pipe.abort() }
+        stream.carry(by: pipe)
     }
 
     private func splice(_ visitor: any BytePipe, _ stream: any BytePipe, idle: TimeAmount?, halfClosedIdle: TimeAmount)
     {
         let spliceLimits = Splice.Limits(idle: idle, idleHalfClosed: halfClosedIdle)
         Splice.join(visitor, stream, limits: spliceLimits) { [self] summary in
-            timer?.cancel()
-            release()
+            over()
             logger.debug(
                 "Visitor served",
-                metadata: [
-                    "host": "\(exchange.request.host)", "ray": "\(exchange.ray)",
+                metadata: metadata([
                     "bytesUp": "\(summary.bytesLeftToRight)", "bytesDown": "\(summary.bytesRightToLeft)",
                     "error": "\(summary.error.map { String(describing: $0) } ?? "none")",
-                ])
+                ]))
         }
     }
 
-    private func answered(_ result: Result<StreamResponse, LinkError>) {
-        timer?.cancel()
-        let host = exchange.request.host
-        guard !exchange.isAnswered else {
-            // The edge has answered meanwhile, or the visitor has gone.
-            return
-        }
+    private func answered(_ result: Result<StreamResponse, LinkError>, _ attempt: Attempt) {
+        // The edge has answered meanwhile, or the visitor has gone, or another link carries the request.
+        guard attempt === self.attempt, !exchange.isAnswered else { return }
         switch result {
         case .failure(let error):
-            logger.info(
-                "Connector gave no answer",
-                metadata: ["host": "\(host)", "ray": "\(exchange.ray)", "error": "\(error)"])
-            giveUp(.noAnswer(host, reason: error.message))
+            let linkLives = attempt.routed.link.channel.isActive
+            failed(attempt, StateMachine.Failure(error.code, linkLives: linkLives), error)
         case .success(let response):
+            machine.answerBegan()
+            timer?.cancel()
             switch response.source {
-            case .connector: giveUp(.originUnreachable(host))
-            case .flowRateLimited: giveUp(.flowRateLimited(host))
+            case .connector: giveUp(.originUnreachable(exchange.request.host))
+            case .flowRateLimited: giveUp(.flowRateLimited(exchange.request.host))
             case .origin:
                 watchAdmission()
                 forward(response)
@@ -150,20 +227,21 @@ final class OriginRelay: @unchecked Sendable {
             return
         }
         exchange.respond(status: response.status, headers: headers)
-        guard exchange.request.isWebSocket, let pipe else { return }
+        stream.settle()
+        guard exchange.request.isWebSocket else { return }
         // Only now, since the first bytes of the body may come at once.
-        splice(exchange, pipe, idle: limits.streamIdle, halfClosedIdle: limits.streamIdle)
+        splice(exchange, stream, idle: limits.streamIdle, halfClosedIdle: limits.streamIdle)
         exchange.declineUpgrade()
     }
 
     private func upgrade(_ response: StreamResponse) {
-        guard let stream = pipe else { return }
         guard let headers = ForwardedHeaders.upgrade(response.headers, ray: exchange.ray) else {
             giveUp(.badAnswer(exchange.request.host))
             return
         }
         do {
             let visitor = try exchange.upgrade(headers: headers)
+            stream.settle()
             // A desktop may be silent for hours; a dead visitor is noticed by its socket or its HTTP/2 connection.
             splice(visitor, stream, idle: nil, halfClosedIdle: .minutes(5))
         } catch {
@@ -174,28 +252,29 @@ final class OriginRelay: @unchecked Sendable {
     // MARK: Ends
 
     private func giveUp(_ page: EdgePage) {
-        timer?.cancel()
-        isGivenUp = true
         exchange.respond(with: page)
         departed()
     }
 
     /// The visitor, or the edge, no longer waits for the stream.
     private func departed() {
+        stream.abort()
+        over()
+    }
+
+    private func over() {
+        machine.ended()
         timer?.cancel()
-        isGivenUp = true
-        pipe?.abort()
-        release()
+        nextLook?.cancel()
+        attempt?.release()
     }
 
     /// Who lost the right to be here does not stay because the door was open once (access-protocol section 3.13, 13).
     private func watchAdmission() {
         timer = exchange.eventLoop.assumeIsolated().scheduleTask(in: limits.admissionCheck) { [self] in
-            guard occupied != nil || pipe == nil else { return }
+            guard machine.state != .over else { return }
             guard stillAdmitted() else {
-                logger.info(
-                    "Session ended: access was withdrawn",
-                    metadata: ["host": "\(exchange.request.host)", "ray": "\(exchange.ray)"])
+                logger.info("Session ended: access was withdrawn", metadata: metadata([:]))
                 departed()
                 return
             }
@@ -203,24 +282,51 @@ final class OriginRelay: @unchecked Sendable {
         }
     }
 
-    private func release() {
-        occupied?.streamClosed()
-        occupied = nil
-    }
+    // MARK: Patience
 
-    private func armTimer(_ delay: TimeAmount) {
-        timer = exchange.eventLoop.assumeIsolated().scheduleTask(in: delay) { self.timeIsUp() }
-    }
-
-    private func timeIsUp() {
-        guard !exchange.isAnswered else { return }
+    /// Until the answer begins, looks now and then whether time is up, and whether the link may be dead.
+    private func armTimer() {
         // An upload that moves is no reason to lose patience.
         let due = exchange.lastReceived + limits.responseHead
-        guard due <= .now() || exchange.requestOver else {
-            armTimer(due - .now())
-            return
+        timer = exchange.eventLoop.assumeIsolated().scheduleTask(deadline: min(due, .now() + limits.linkWatch)) {
+            self.lookAtTime(due)
         }
-        giveUp(.timeout(exchange.request.host, seconds: limits.responseHead.nanoseconds / 1_000_000_000))
+    }
+
+    private func lookAtTime(_ due: NIODeadline) {
+        guard !exchange.isAnswered, machine.state != .over else { return }
+        guard .now() < max(due, exchange.lastReceived + limits.responseHead) else {
+            let seconds = limits.responseHead.nanoseconds / 1_000_000_000
+            return giveUp(.timeout(exchange.request.host, seconds: seconds))
+        }
+        armTimer()
+        lookAtLink()
+    }
+
+    private func lookAtLink() {
+        guard let link = attempt?.routed.link else { return }
+        guard link.isSilent else { return link.askIfQuiet() }
+        let links = links().filter { !$0.isDoubtful }
+        let action = machine.linkFellSilent(canRepeat: stream.canRepeat, links: links.map(\.id), now: .now())
+        guard action != .none else { return }
+        lastError = LinkError(.peerSilent, "the connector does not answer on its link")
+        perform(action, links)
+    }
+
+    private func metadata(_ more: Logger.Metadata) -> Logger.Metadata {
+        more.merging(["host": "\(exchange.request.host)", "ray": "\(exchange.ray)"]) { first, _ in first }
+    }
+}
+
+extension OriginRelay.StateMachine.Failure {
+    fileprivate init(_ code: LinkError.Code, linkLives: Bool) {
+        self =
+            switch code {
+            case .noCapacity: linkLives ? .busy : .gone
+            case .streamDeclined: .untouched
+            case .streamCut: .cut
+            default: .refused
+            }
     }
 }
 

@@ -8,6 +8,8 @@ package final class RoutingTable: Sendable {
     private struct Content: Sendable {
         var routing = RoutingSnapshot(version: 0, tunnels: [:], routes: [:], cleanups: [])
         var links: [UUID: [RoutedLink]] = [:]
+        /// When a tunnel lost its last link without a goodbye.
+        var losses: [UUID: NIODeadline] = [:]
     }
 
     private let content = Mutex(Content())
@@ -19,20 +21,23 @@ package final class RoutingTable: Sendable {
     package enum Answer: Sendable {
         /// No route leads anywhere.
         case unknownHost
-        /// The tunnel has no connector now.
-        case noConnector(tunnel: String)
+        /// The tunnel has no connector now. If the last one left without a goodbye, it was then.
+        case noConnector(tunnel: String, lost: NIODeadline?)
         /// Links to try, in this order.
         case links([RoutedLink])
+
+        /// None when nobody serves.
+        var links: [RoutedLink] { if case .links(let links) = self { links } else { [] } }
     }
 
     /// Who serves `host` (lower case, without port)?
     package func look(up host: String, near eventLoop: any EventLoop) -> Answer {
-        let (tunnel, links) = content.withLock { content in
+        let (tunnel, links, lost) = content.withLock { content in
             let tunnel = content.routing.tunnel(for: host)
-            return (tunnel, tunnel.flatMap { content.links[$0.id] } ?? [])
+            return (tunnel, tunnel.flatMap { content.links[$0.id] } ?? [], tunnel.flatMap { content.losses[$0.id] })
         }
         guard let tunnel else { return .unknownHost }
-        guard !links.isEmpty else { return .noConnector(tunnel: tunnel.name) }
+        guard !links.isEmpty else { return .noConnector(tunnel: tunnel.name, lost: lost) }
         let turn = turns.add(1, ordering: .relaxed).newValue & Int.max
         return .links(RoutedLink.inOrder(links, near: eventLoop, turn: turn))
     }
@@ -42,13 +47,18 @@ package final class RoutingTable: Sendable {
     }
 
     func add(_ link: RoutedLink, for tunnelID: UUID) {
-        content.withLock { $0.links[tunnelID, default: []].append(link) }
+        content.withLock { content in
+            content.links[tunnelID, default: []].append(link)
+            content.losses[tunnelID] = nil
+        }
     }
 
-    func remove(_ id: UUID, for tunnelID: UUID) {
+    /// - Parameter isLost: nobody asked for that, so that its connector may be back soon.
+    func remove(_ id: UUID, for tunnelID: UUID, isLost: Bool) {
         content.withLock { content in
             let rest = content.links[tunnelID]?.filter { $0.id != id } ?? []
             content.links[tunnelID] = rest.isEmpty ? nil : rest
+            content.losses[tunnelID] = isLost && rest.isEmpty ? .now() : nil
         }
     }
 }

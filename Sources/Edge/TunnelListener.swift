@@ -13,7 +13,7 @@ final class TunnelListener: Sendable {
         let seat: Seat
     }
 
-    private let tls: NIOSSLContext
+    private let certificates: EdgeCertificates
     private let limits: EdgeLimits
     private let configuration: LinkConfiguration
     private let registry: TunnelRegistry
@@ -25,10 +25,10 @@ final class TunnelListener: Sendable {
     private let continuation: AsyncStream<Accepted>.Continuation
 
     init(
-        tls: NIOSSLContext, configuration: LinkConfiguration, limits: EdgeLimits, registry: TunnelRegistry,
-        logger: Logger
+        certificates: EdgeCertificates, configuration: LinkConfiguration, limits: EdgeLimits,
+        registry: TunnelRegistry, logger: Logger
     ) {
-        self.tls = tls
+        self.certificates = certificates
         self.configuration = configuration
         self.limits = limits
         self.registry = registry
@@ -62,7 +62,7 @@ final class TunnelListener: Sendable {
             return
         }
         channel.closeFuture.whenComplete { _ in seat.leave() }
-        let link = try HTTP2Link.accept(channel, tls: tls, configuration: configuration)
+        let link = try HTTP2Link.accept(channel, tls: certificates.now.tunnel, configuration: configuration)
         let address = channel.remoteAddress?.plainIP ?? "unknown"
         if case .enqueued = continuation.yield(Accepted(link: link, address: address, seat: seat)) { return }
         channel.close(promise: nil)

@@ -23,11 +23,37 @@ package actor TunnelRegistry {
     private var table = RegistrationTable()
     private var links: [UUID: RoutedLink] = [:]
     private var storeFails = false
+    /// How many links there are, and of how many tunnels, when that changes. For one reader.
+    package nonisolated let censuses: AsyncStream<Census>
+    private nonisolated let census: AsyncStream<Census>.Continuation
+
+    /// What is connected.
+    package struct Census: Sendable, Equatable {
+        package var links = 0
+        package var tunnels = 0
+
+        package init() {}
+
+        var text: String {
+            "\(links) \(links == 1 ? "link" : "links") of \(tunnels) \(tunnels == 1 ? "tunnel" : "tunnels")"
+        }
+    }
 
     package init(store: any ClusterStore, limits: EdgeLimits = EdgeLimits(), logger: Logger) {
         self.store = store
         self.limits = limits
         self.logger = logger
+        (censuses, census) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Returns when the registry has time.
+    package func answerProbe() {}
+
+    private func count() {
+        var census = Census()
+        census.links = table.sessions.count
+        census.tunnels = Set(table.sessions.values.map(\.tunnelID)).count
+        self.census.yield(census)
     }
 
     // MARK: Following the store
@@ -114,6 +140,7 @@ package actor TunnelRegistry {
         let session = admission.session
         guard table.sessions[session.id] != nil else { return }
         routes.add(admission.link, for: session.tunnelID)
+        count()
         logger.info("Connector registered", metadata: metadata(session, ["ip": "\(admission.record.originIP)"]))
         do {
             try await store.connectionOpened(admission.record)
@@ -136,7 +163,7 @@ package actor TunnelRegistry {
     package func ended(_ id: UUID, reason: String) async {
         if let session = table.ended(id) {
             logger.info("Connection ended", metadata: metadata(session, ["reason": "\(reason)"]))
-            drop(session)
+            drop(session, isLost: true)
         }
         await forget(id)
     }
@@ -162,8 +189,9 @@ package actor TunnelRegistry {
     }
 
     @discardableResult
-    private func drop(_ session: RegistrationTable.Session) -> RoutedLink? {
-        routes.remove(session.id, for: session.tunnelID)
+    private func drop(_ session: RegistrationTable.Session, isLost: Bool = false) -> RoutedLink? {
+        routes.remove(session.id, for: session.tunnelID, isLost: isLost)
+        count()
         return links.removeValue(forKey: session.id)
     }
 

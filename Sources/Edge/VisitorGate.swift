@@ -91,26 +91,33 @@ package struct VisitorGate: Sendable {
     // MARK: Admission
 
     private enum Verdict {
-        case pass([RoutedLink], serviceToken: String?)
+        /// With the answer in case that there are no links and none comes.
+        case pass([RoutedLink], none: EdgePage, serviceToken: String?)
         /// Refused; whether a change that we have not seen yet could be the reason.
         case refuse(EdgePage, mayBeStale: Bool)
     }
 
     private func decide(_ exchange: VisitorExchange, isSecondLook: Bool) {
         switch verdict(exchange) {
-        case .pass(let links, let serviceToken):
+        case .pass(let links, let none, let serviceToken):
             if let serviceToken {
                 logger.debug(
                     "Visitor admitted",
                     metadata: metadata(exchange, ["serviceTokenID": "\(serviceToken)"]))
             }
-            OriginRelay(exchange: exchange, links: links, limits: limits, logger: logger) { [policies] in
+            let relay = OriginRelay(
+                exchange: exchange, none: none, limits: limits, logger: logger,
+                links: { [routes] in
+                    routes.look(up: exchange.request.host, near: exchange.eventLoop).links
+                }
+            ) { [policies] in
                 // A policy that cannot be read at the moment is no withdrawal; whoever comes anew is refused meanwhile.
                 switch Self.decide(exchange.request, by: policies.snapshot) {
                 case .forward, .policyUnavailable: true
                 default: false
                 }
-            }.start()
+            }
+            relay.start(on: links)
         case .refuse(let page, let mayBeStale):
             guard mayBeStale, !isSecondLook, lookAgain(exchange) else {
                 logger.info(
@@ -144,8 +151,12 @@ package struct VisitorGate: Sendable {
         }
         switch route {
         case .unknownHost: return .refuse(.unknownHost(request.host), mayBeStale: false)
-        case .noConnector(let tunnel): return .refuse(.noConnector(request.host, tunnel: tunnel), mayBeStale: false)
-        case .links(let links): return .pass(links, serviceToken: serviceToken)
+        case .noConnector(let tunnel, let lost):
+            let page = EdgePage.noConnector(request.host, tunnel: tunnel)
+            guard let lost, .now() < lost + limits.newLink else { return .refuse(page, mayBeStale: false) }
+            return .pass([], none: page, serviceToken: serviceToken)
+        case .links(let links):
+            return .pass(links, none: .connectorsBusy(request.host), serviceToken: serviceToken)
         }
     }
 

@@ -162,7 +162,7 @@ final class VisitorHandler: ChannelInboundHandler, RemovableChannelHandler, @unc
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if event is ChannelShouldQuiesceEvent {
             keepsAlive = false
-            if case .idle = state, waiting.isEmpty { close() }
+            if case .idle = state, waiting.isEmpty { arm(limits.farewell) }
         }
         context.fireUserInboundEventTriggered(event)
     }

@@ -8,7 +8,7 @@ import NIOTLS
 
 /// Accepts visitors: TLS, then HTTP/1.1 or HTTP/2, then `VisitorHandler`.
 package struct VisitorListener: Sendable {
-    let tls: VisitorTLS
+    let certificates: EdgeCertificates
     let limits: EdgeLimits
     private let rejections: RejectionLog
     let channels: OpenChannels
@@ -16,10 +16,10 @@ package struct VisitorListener: Sendable {
 
     /// - Parameter arrived: called on the connection's event loop for every request.
     init(
-        tls: VisitorTLS, limits: EdgeLimits, rejections: RejectionLog,
+        certificates: EdgeCertificates, limits: EdgeLimits, rejections: RejectionLog,
         arrived: @escaping @Sendable (VisitorExchange) -> Void
     ) {
-        self.tls = tls
+        self.certificates = certificates
         self.limits = limits
         self.rejections = rejections
         self.arrived = arrived
@@ -71,7 +71,7 @@ package struct VisitorListener: Sendable {
                 local: channel.localAddress?.plainIP ?? "unknown", isHTTP2: isHTTP2)
         }
         let operations = channel.pipeline.syncOperations
-        try operations.addHandler(NIOSSLServerHandler(context: tls.context(for: serverName)))
+        try operations.addHandler(NIOSSLServerHandler(context: certificates.now.visitor.context(for: serverName)))
         let peer = channel.remoteAddress?.plainIP ?? "unknown"
         let plainText = PlainTextGuard { [rejections] error in
             if let message = RejectionLog.visitorMessage(for: error) { rejections.report(message, address: peer) }
@@ -85,6 +85,9 @@ package struct VisitorListener: Sendable {
                     try serveHTTP2(channel, connection(true))
                 } else {
                     try serveHTTP1(channel, connection(false))
+                }
+                if channels.isQuiescing {
+                    channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
                 }
             }
         }

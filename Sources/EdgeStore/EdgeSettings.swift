@@ -46,7 +46,8 @@ package struct EdgeSettings: Sendable, Equatable {
     /// The text of a new `edge.yml`.
     func text() -> String {
         """
-        # Configuration of cloudflared-edge. Restart the edge after a change.
+        # Configuration of cloudflared-edge. A running edge takes changed certificates at once; the rest counts after a
+        # restart.
         # The domain whose hostnames are served, and the label of the Access team domain (\(team).\(zone)). They are part
         # of the account and of the certificates: for other ones make a new data directory with `cloudflared-edge init`.
         zone: \(quoted(zone))

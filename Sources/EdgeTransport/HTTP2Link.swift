@@ -14,6 +14,7 @@ package final class HTTP2Link: Sendable {
     private let multiplexer: NIOHTTP2Handler.StreamMultiplexer
     let linkGuard: NIOLoopBound<LinkGuard>
     private let open: NIOLoopBoundBox<Int>
+    private let pulse: LinkPulse
 
     package var eventLoop: any EventLoop { channel.eventLoop }
 
@@ -24,6 +25,7 @@ package final class HTTP2Link: Sendable {
         self.channel = channel
         multiplexer = try handler.syncMultiplexer()
         self.linkGuard = NIOLoopBound(linkGuard, eventLoop: channel.eventLoop)
+        pulse = linkGuard.pulse
         open = NIOLoopBoundBox(0, eventLoop: channel.eventLoop)
         ended = linkGuard.ended.futureResult
     }
@@ -141,6 +143,14 @@ package final class HTTP2Link: Sendable {
         return channel.isActive && !linkGuard.peerGoingAway && open.value < linkGuard.peerMaximumStreams
     }
 
+    /// Whether the peer has left a PING unanswered for several round trips. It may be gone. From any thread.
+    package var isSilent: Bool { pulse.isSilent(at: .now()) }
+
+    /// Makes `isSilent` tell soon, when nothing came for a while. From any thread.
+    package func askIfQuiet() {
+        eventLoop.execute { self.linkGuard.value.askIfQuiet() }
+    }
+
     /// Streams open now. On the event loop.
     package var openStreams: Int { open.value }
 
@@ -152,7 +162,9 @@ package final class HTTP2Link: Sendable {
         _ request: StreamRequest, answered: @escaping (Result<StreamResponse, LinkError>) -> Void
     ) -> LinkStream {
         eventLoop.preconditionInEventLoop()
-        let stream = LinkStream(opening: request, on: eventLoop, answered: answered)
+        let linkGuard = linkGuard
+        let stream = LinkStream(
+            opening: request, on: eventLoop, isLeaving: { linkGuard.value.peerGoingAway }, answered: answered)
         guard hasCapacity else {
             stream.couldNotOpen(LinkError(.noCapacity, "the connector takes no more streams on this link"))
             return stream
@@ -161,6 +173,7 @@ package final class HTTP2Link: Sendable {
             stream.couldNotOpen(LinkError(.headTooLarge, "the request's headers are too large for the connector"))
             return stream
         }
+        linkGuard.value.askIfQuiet()
         open.value += 1
         let promise = eventLoop.makePromise(of: (any Channel).self)
         multiplexer.createStreamChannel(promise: promise) { channel in
@@ -175,7 +188,7 @@ package final class HTTP2Link: Sendable {
         }
         promise.futureResult.whenFailure { error in
             open.value -= 1
-            stream.couldNotOpen(LinkError(.streamRefused, "no stream could be opened on the link", cause: error))
+            stream.couldNotOpen(LinkError(.streamDeclined, "no stream could be opened on the link", cause: error))
         }
         return stream
     }

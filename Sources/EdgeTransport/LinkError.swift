@@ -23,8 +23,12 @@ package struct LinkError: Error, Sendable, CustomStringConvertible {
         case noCapacity
         /// The request's head exceeds what the connector takes; only that stream is concerned.
         case headTooLarge
+        /// Nobody has begun with the stream: it may be opened again on another link, whatever it asks.
+        case streamDeclined
         /// The other side ended the stream with an error before it answered.
         case streamRefused
+        /// The link ended before the other side answered on the stream, which it may have begun with.
+        case streamCut
     }
 
     /// What the owner of the link should do.
@@ -48,7 +52,9 @@ package struct LinkError: Error, Sendable, CustomStringConvertible {
     package var recovery: Recovery {
         switch code {
         case .dialFailed, .handshakeFailed, .certificateRefused, .silentStart, .peerSilent: .retryElsewhere
-        case .networkChanged, .protocolViolation, .closedByPeer, .noCapacity, .headTooLarge, .streamRefused: .retry
+        case .networkChanged, .protocolViolation, .closedByPeer, .noCapacity, .headTooLarge, .streamDeclined,
+            .streamRefused, .streamCut:
+            .retry
         }
     }
 

@@ -29,9 +29,15 @@ final class LinkGuard: ChannelInboundHandler {
     private var failure: LinkError?
     private var timer: Scheduled<Void>?
     private var lastHeard: NIODeadline
-    private var ping: Ping?
+    private var ping: Ping? {
+        didSet { pulse.asked(at: ping?.sent) }
+    }
     /// From the last PING that was answered.
-    private var roundTrip: TimeAmount?
+    private var roundTrip: TimeAmount? {
+        didSet { if let roundTrip { pulse.measured(roundTrip) } }
+    }
+    /// What other event loops see of all this.
+    let pulse = LinkPulse()
 
     /// A PING whose answer may still come.
     private struct Ping {
@@ -99,6 +105,7 @@ final class LinkGuard: ChannelInboundHandler {
 
     func channelReadComplete(context: ChannelHandlerContext) {
         lastHeard = context.eventLoop.now
+        pulse.heard()
         context.fireChannelReadComplete()
     }
 
@@ -146,6 +153,17 @@ final class LinkGuard: ChannelInboundHandler {
         ping = waiting
         armLook(at: waiting.deadline)
     }
+
+    /// Something is wanted of the peer: after a silence it is asked at once whether it is there, so that others need not
+    /// rely on it if it is not.
+    func askIfQuiet() {
+        guard isReady, failure == nil, let context, context.eventLoop.now - lastHeard > Self.quiet else { return }
+        if let ping, lastHeard < ping.sent { return }
+        sendPing(within: configuration.pingTimeout)
+    }
+
+    /// A peer that was heard of so lately needs not be asked.
+    private static let quiet = TimeAmount.milliseconds(500)
 
     private func sendPing(within limit: TimeAmount) {
         guard let context else { return }

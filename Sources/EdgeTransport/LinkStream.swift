@@ -24,6 +24,8 @@ package final class LinkStream: ChannelInboundHandler, BytePipe, @unchecked Send
     /// Whether this end opened the stream, as the edge does.
     private let opened: Bool
     private let headLimit: () -> HeadLimit
+    /// Whether the peer has announced that it takes no more streams.
+    private let isLeaving: () -> Bool
     private var outputFinished = false
     /// Our END_STREAM has left, so that a reset cannot overtake it any more.
     private var endSent = false
@@ -50,7 +52,7 @@ package final class LinkStream: ChannelInboundHandler, BytePipe, @unchecked Send
 
     /// The edge's end.
     init(
-        opening request: StreamRequest, on eventLoop: any EventLoop,
+        opening request: StreamRequest, on eventLoop: any EventLoop, isLeaving: @escaping () -> Bool = { false },
         answered: @escaping (Result<StreamResponse, LinkError>) -> Void
     ) {
         self.request = request
@@ -58,6 +60,7 @@ package final class LinkStream: ChannelInboundHandler, BytePipe, @unchecked Send
         opened = true
         // Checked by the link before it opens the stream.
         headLimit = { HeadLimit() }
+        self.isLeaving = isLeaving
         head = .awaitingResponse(answered)
         outputFinished = !request.hasBody
     }
@@ -71,6 +74,7 @@ package final class LinkStream: ChannelInboundHandler, BytePipe, @unchecked Send
         self.eventLoop = eventLoop
         opened = false
         self.headLimit = headLimit
+        isLeaving = { false }
         head = .awaitingRequest(arrived)
     }
 
@@ -98,6 +102,15 @@ package final class LinkStream: ChannelInboundHandler, BytePipe, @unchecked Send
         let inputOpen = !inbox.isFinished && !inbox.isClosed
         closed(PipeError.aborted)
         if inputOpen { context.writeAndFlush(wrapOutboundOut(.rstStream(.noError)), promise: nil) }
+    }
+
+    /// Hands a stream back that nothing was done for, so that the edge opens it on another link. Connector's end.
+    package func decline() {
+        guard case .unanswered = head, let context else { return }
+        head = .done
+        outputFinished = true
+        context.writeAndFlush(wrapOutboundOut(.rstStream(.refusedStream)), promise: nil)
+        closed(PipeError.aborted)
     }
 
     /// Whatever still comes in is not wanted: once our own direction has ended, a reset says so. The connector's is without
@@ -205,10 +218,22 @@ package final class LinkStream: ChannelInboundHandler, BytePipe, @unchecked Send
     private func closed(_ error: (any Error)?) {
         if case .awaitingResponse(let answered) = head {
             head = .done
-            let reason = LinkError(.streamRefused, "the connector ended the stream without an answer", cause: error)
-            answered(.failure(reason))
+            answered(.failure(unanswered(because: error)))
         }
         inbox.closed(error)
+    }
+
+    private func unanswered(because error: (any Error)?) -> LinkError {
+        switch error {
+        // Streams beyond those that a GOAWAY names end as if they were cancelled, which connectors never do.
+        case let reset as NIOHTTP2Errors.StreamClosed
+        where reset.errorCode == .refusedStream || reset.errorCode == .cancel && isLeaving():
+            LinkError(.streamDeclined, "the connector takes no more streams on this link")
+        case let end as PipeError where end == .closedByPeer:
+            LinkError(.streamCut, "the link to the connector ended before the answer")
+        default:
+            LinkError(.streamRefused, "the connector ended the stream without an answer", cause: error)
+        }
     }
 
     // MARK: ChannelInboundHandler

@@ -3,6 +3,13 @@ import Testing
 @testable import Connector
 
 struct ReadinessTests {
+    @Test(arguments: [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3)])
+    func `a quorum is more than half`(wanted: Int, needed: Int) {
+        #expect(ReadyPolicy.quorum.connections(of: wanted) == needed)
+        #expect(ReadyPolicy.first.connections(of: wanted) == 1)
+        #expect(ReadyPolicy.process.connections(of: wanted) == 0)
+    }
+
     @Test func `ready means at least one registered connection`() {
         var readiness = Readiness()
         #expect(readiness.apply(.reconnecting(index: 0, cause: "refused")) == .changed)

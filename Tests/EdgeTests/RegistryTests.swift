@@ -225,6 +225,62 @@ struct EdgeServerTests {
     }
 
     @Test
+    func `A request on a kept connection is served while the edge drains, and told to go elsewhere`() async throws {
+        var limits = EdgeLimits()
+        limits.farewell = .seconds(60)
+        try await EdgeHarness.with(limits: limits) { edge in
+            let connector = try await edge.connector(serve: Serve.answer(200, ["content-length": "2"], body: "ok"))
+            let visitor = try await edge.visitor()
+            let request = "GET / HTTP/1.1\r\nHost: open.site.test\r\n\r\n"
+            try await visitor.send(request)
+            _ = try await visitor.received("\r\n\r\nok")
+            edge.server.drain()
+            // Neither listens any more once this cannot be done.
+            while (try? await edge.visitor()) != nil { await Task.yield() }
+            await #expect(throws: (any Error).self) { _ = try await TestConnector.dial(edge) }
+            try await visitor.send(request)
+            let answer = try await visitor.end()
+            #expect(answer.hasSuffix("connection: close\r\n\r\nok"), "\(answer)")
+            _ = try await connector.link.ended.get()
+        }
+    }
+
+    @Test
+    func `New connections get the certificates of a reload, and open ones go on`() async throws {
+        try await EdgeHarness.with { edge in
+            let connector = try await edge.connector(serve: Serve.answer(200, ["content-length": "2"], body: "ok"))
+            let before = try await edge.visitor()
+            let request = "GET / HTTP/1.1\r\nHost: open.site.test\r\n\r\n"
+            try await before.send(request)
+            _ = try await before.received("\r\n\r\nok")
+            // Both sides show what nobody here trusts.
+            let path = FileManager.default.temporaryDirectory.appending(path: "edge-other-\(UUID().uuidString)").path
+            defer { try? FileManager.default.removeItem(atPath: path) }
+            let other = try await DataDirectory.initialize(at: path, plan: DataDirectory.Plan(zone: EdgeHarness.zone))
+            edge.server.certificates.replace(
+                by: EdgeCertificates.Pair(
+                    tunnel: try EdgeTLS.edge(
+                        certificateFile: other.tunnelCertificate.certificatePath,
+                        keyFile: other.tunnelCertificate.keyPath),
+                    visitor: try VisitorTLS(certificate: other.visitorCertificate, own: nil)))
+            #expect(try await edge.curl("open.site.test").exit == 60)
+            let new = try await CurlAnswer.run(
+                [
+                    "--cacert", other.path(of: .authority), "--resolve", "open.site.test:\(edge.httpsPort):127.0.0.1",
+                    "https://open.site.test:\(edge.httpsPort)/",
+                ], input: nil)
+            #expect(new.text == "ok")
+            await #expect { _ = try await TestConnector.dial(edge) } throws: { error in
+                (error as? LinkError)?.code == .certificateRefused
+            }
+            try await before.send(request)
+            _ = try await before.received("\r\n\r\nok", times: 2)
+            try await before.close()
+            try await connector.close()
+        }
+    }
+
+    @Test
     func `A port that is taken is named, with the flag that changes it`() async throws {
         try await EdgeHarness.with { edge in
             var configuration = try await edge.configuration()

@@ -18,7 +18,7 @@ import Testing
                 ("ca", try stranger.certificatePEM), ("pem", leaf.certificatePEM), ("key", leaf.keyPEM),
             ] { try text.write(toFile: "\(base).\(end)", atomically: true, encoding: .utf8) }
             var configuration = try await edge.configuration()
-            configuration.visitorTLS = try VisitorTLS(
+            configuration.certificates.visitor = try VisitorTLS(
                 certificate: ServerCertificate.check(
                     certificatePath: "\(base).pem", keyPath: "\(base).key", purpose: "visitor", now: now),
                 own: edge.directory.issueVisitorCertificate(addresses: ["127.0.0.2"]))

@@ -268,6 +268,46 @@ import TunnelWire
         await link.close()
     }
 
+    @Test func `a stream that is handed back may go elsewhere, and the link lives`() async throws {
+        let link = try await TestLink.make { stream in
+            if stream.request.path == "/late" { stream.decline() } else { Self.echo(stream) }
+        }
+        for hasBody in [false, true] {
+            let late = StreamRequest(kind: .http, path: "/late", authority: "site.test", hasBody: hasBody)
+            let visitor = try await link.open(late)
+            await #expect { try await visitor.response } throws: { ($0 as? LinkError)?.code == .streamDeclined }
+        }
+        #expect(try await link.exchange(StreamRequest(kind: .http, authority: "site.test")).response.status == 200)
+        await link.close()
+    }
+
+    @Test func `streams that a GOAWAY does not cover may go elsewhere, the others go on`() async throws {
+        let covered = Mutex<LinkStream?>(nil)
+        let link = try await TestLink.make { stream in
+            covered.withLock { if $0 == nil { $0 = stream } }
+        }
+        let first = try await link.open(StreamRequest(kind: .http, authority: "site.test", hasBody: false))
+        let second = try await link.open(StreamRequest(kind: .http, authority: "site.test", hasBody: false))
+        let goodbye = HTTP2Frame(
+            streamID: .rootStream, payload: .goAway(lastStreamID: 1, errorCode: .noError, opaqueData: nil))
+        try await link.connector.channel.writeAndFlush(goodbye).get()
+        await #expect { try await second.response } throws: { ($0 as? LinkError)?.code == .streamDeclined }
+        let stream = try #require(covered.withLock { $0 })
+        stream.eventLoop.execute { stream.respond(StreamResponse(status: 200)) }
+        #expect(try await first.response.status == 200)
+        await link.close()
+    }
+
+    @Test func `a link that ends under a stream without an answer says so`() async throws {
+        let (arrivals, arrived) = AsyncStream.makeStream(of: Void.self)
+        let link = try await TestLink.make { _ in arrived.yield() }
+        let visitor = try await link.open(StreamRequest(kind: .http, authority: "site.test"))
+        for await _ in arrivals { break }
+        link.connector.close()
+        await #expect { try await visitor.response } throws: { ($0 as? LinkError)?.code == .streamCut }
+        await link.close()
+    }
+
     @Test func `streams end when their link ends`() async throws {
         let link = try await TestLink.make { $0.respond(StreamResponse(status: 200)) }
         let visitor = try await link.open(StreamRequest(kind: .tcp, authority: "10.0.0.1:22"))

@@ -33,20 +33,21 @@ struct Chain {
     static func host(_ name: String) -> String { "\(name).\(zone)" }
 
     /// Makes a data directory and runs an edge on free ports.
-    static func start(on stage: Stage) async throws -> Chain {
+    static func start(on stage: Stage, environment: [String: String] = [:]) async throws -> Chain {
         let data = stage.scratch.appendingPathComponent("edge").path
         let made = try await stage.finish([
             Stage.executable("cloudflared-edge"), "init", "--data-dir", data, "--zone", zone,
         ])
         try #require(made.status == 0, "\(made.lastWords)")
-        return try await run(on: stage, data: data)
+        return try await run(on: stage, data: data, environment: environment)
     }
 
-    static func run(on stage: Stage, data: String) async throws -> Chain {
-        let edge = try stage.start([
-            Stage.executable("cloudflared-edge"), "run", "--data-dir", data,
-            "--tunnel-listen", "127.0.0.1:0", "--https-listen", "127.0.0.1:0",
-        ])
+    static func run(on stage: Stage, data: String, environment: [String: String] = [:]) async throws -> Chain {
+        let edge = try stage.start(
+            [
+                Stage.executable("cloudflared-edge"), "run", "--data-dir", data,
+                "--tunnel-listen", "127.0.0.1:0", "--https-listen", "127.0.0.1:0",
+            ], environment: environment)
         do {
             try await stage.await("file", data + "/listening.json")
         } catch {

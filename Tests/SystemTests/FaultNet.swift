@@ -57,6 +57,17 @@ struct FaultNet {
         try #require(output.status == 0, "\(output.lastWords)")
     }
 
+    /// The connector's ports of its connections to edges.
+    func linkPorts() async throws -> [Int] {
+        let output = try await stage.finish(
+            inside("conn") + ["ss", "--no-header", "--tcp", "--numeric", "state", "established", "( dport = :7844 )"])
+        try #require(output.status == 0, "\(output.lastWords)")
+        return output.standardOutput.split(separator: "\n").compactMap { line in
+            let fields = line.split(whereSeparator: \.isWhitespace)
+            return fields.dropFirst(2).first?.split(separator: ":").last.flatMap { Int($0) }
+        }
+    }
+
     func move() async throws {
         let output = try await stage.call("fault-net", "move", name)
         try #require(output.status == 0, "\(output.lastWords)")

@@ -204,6 +204,35 @@ extension SystemTests {
             }
         }
 
+        @Test(arguments: ["reset-port", "silent-port"])
+        func `a link that is lost under load loses no request while another one lives`(fault: String) async throws {
+            try await Stage.run { stage in
+                let scene = try await Scene.set(.ours, on: stage)
+                var (sent, lost, slowest) = (0, 0, 0.0)
+                for turn in 0..<3 {
+                    let ports = try await scene.net.linkPorts()
+                    #expect(ports.count == 2)
+                    let port = ports[turn % ports.count]
+                    let before = scene.connector.registrations
+                    let visitors = try await scene.net.load(on: "edge1", ca: scene.ca)
+                    let notice = try await scene.notice(within: 30) {
+                        try await scene.net.set("\(fault)=\(port)")
+                    }
+                    try await scene.connector.registered(before + 1)
+                    visitors.signal(SIGTERM)
+                    let load = try await scene.net.result(of: visitors)
+                    try await scene.net.set()
+                    #expect(load.sent > 0)
+                    #expect(load.lost == 0, "turn \(turn): \(load.reasons)")
+                    #expect(try #require(notice) <= Self.noticeBound)
+                    (sent, lost, slowest) = (sent + load.sent, lost + load.lost, max(slowest, load.slowest))
+                }
+                print(
+                    "fault | ours | one of two links lost under load, \(fault) | lost \(lost) of \(sent), slowest "
+                        + "\(slowest) s")
+            }
+        }
+
         @Test(arguments: ["silent=edge2", "reset=edge2"])
         func `visitors of one edge lose nothing when the other is gone`(fault: String) async throws {
             try await Stage.run { stage in

@@ -73,6 +73,37 @@ extension SystemTests {
             }
         }
 
+        @Test func `systemd hears of an edge's start, its connectors, a reload, its health and its end`() async throws {
+            try await Stage.run { stage in
+                let manager = try await Manager.start(on: stage)
+                let environment = ["NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "1000000"]
+                let chain = try await Chain.start(on: stage, environment: environment)
+                try await manager.hears("STATUS=Starting")
+                let ready = try await manager.hears("READY=1 | STATUS=0 links of 0 tunnels; visitors on ")
+                #expect(ready.contains("connectors on \(chain.tunnelAddress)"), "\(ready)")
+                let tunnel = try await chain.tunnel("web", hosts: [Chain.host("www")])
+                let connector = try await chain.connector(tunnel, ingress: [Chain.host("www"): "http_status:200"])
+                try await manager.hears("STATUS=2 links of 1 tunnel; ")
+                await connector.stop()
+                try await manager.hears("STATUS=0 links of 0 tunnels; ", times: 2)
+
+                chain.edge.signal(SIGHUP)
+                try await manager.hears("RELOADING=1 | MONOTONIC_USEC=")
+                try await manager.hears("READY=1", times: 2)
+                try await manager.hears("WATCHDOG=1", times: 2)
+                chain.edge.signal(SIGSTOP)
+                let count = manager.heard.filter { $0 == "WATCHDOG=1" }.count
+                await #expect(throws: NotSeen.self) {
+                    try await manager.hears("WATCHDOG=1", times: count + 2, within: 2)
+                }
+                chain.edge.signal(SIGCONT)
+                try await manager.hears("WATCHDOG=1", times: count + 2)
+                chain.edge.signal(SIGTERM)
+                try await manager.hears("STOPPING=1 | EXTEND_TIMEOUT_USEC=40000000")
+                #expect(try await chain.edge.ended().status == 0)
+            }
+        }
+
         @Test func `by policy the service is ready without an edge, and asks for time without one`() async throws {
             try await Stage.run { stage in
                 let manager = try await Manager.start(on: stage)

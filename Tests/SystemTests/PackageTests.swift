@@ -20,6 +20,7 @@ extension SystemTests {
                 try await Self.startEdge(in: root)
                 try await Self.installService(in: root)
                 try await Self.lookAtService(in: root)
+                try await Self.stopEdgeAnswering(in: root)
                 try await Self.upgrade(upgrades, in: root)
                 try await Self.installAgain(in: root)
                 try await Self.removeAll(in: root)
@@ -157,6 +158,33 @@ extension SystemTests {
             #expect(try await root.property("NRestarts", of: "cloudflared") == "0")
             let status = try await root.property("StatusText", of: "cloudflared")
             #expect(status.contains(" links: "), "\(status)")
+        }
+
+        /// A process that hangs is ended by systemd and started again; a reload is none of that.
+        private static func stopEdgeAnswering(in root: SystemdRoot) async throws {
+            let status = try await root.property("StatusText", of: "cloudflared-edge")
+            #expect(status.contains("links of 1 tunnel; visitors on "), "\(status)")
+            let before = try await root.property("MainPID", of: "cloudflared-edge")
+            try await root.run("systemctl reload cloudflared-edge")
+            #expect(try await root.property("MainPID", of: "cloudflared-edge") == before)
+            let journal = try await root.run("journalctl --unit=cloudflared-edge --no-pager --output=cat")
+            #expect(journal.contains("Certificates reloaded"), "\(journal)")
+            try await root.run(
+                """
+                set -e
+                mkdir -p /run/systemd/system/cloudflared-edge.service.d
+                printf '[Service]\\nWatchdogSec=2\\n' >/run/systemd/system/cloudflared-edge.service.d/soon.conf
+                systemctl daemon-reload
+                systemctl restart cloudflared-edge
+                kill -STOP $(systemctl show --property=MainPID --value cloudflared-edge)
+                timeout 60 sh -c 'until [ "$(systemctl show --property=NRestarts --value cloudflared-edge)" = 1 ]; do sleep 0.5; done'
+                rm -r /run/systemd/system/cloudflared-edge.service.d
+                systemctl daemon-reload
+                systemctl restart cloudflared-edge
+                """)
+            let words = try await root.run("journalctl --unit=cloudflared-edge --no-pager --output=cat")
+            #expect(words.contains("Watchdog timeout"), "\(words)")
+            try await visit(in: root)
         }
 
         private static func upgrade(_ packages: [String], in root: SystemdRoot) async throws {

@@ -1,15 +1,15 @@
-/// What systemd hears about the connector.
-enum ServiceNotice {
-    /// Decides what is told, and when. Lives as long as the Supervisor runs.
-    struct StateMachine {
-        enum State: Equatable {
+/// What systemd hears about a service.
+package enum ServiceNotice {
+    /// Decides what is told, and when. Lives as long as the service runs.
+    package struct StateMachine: Sendable {
+        package enum State: Equatable, Sendable {
             case starting
             case ready
             case reloading
             case stopping
         }
 
-        enum Action: Equatable {
+        package enum Action: Equatable, Sendable {
             case ready(status: String)
             case status(String)
             case reloading
@@ -19,30 +19,35 @@ enum ServiceNotice {
             case extendTimeout
         }
 
-        private(set) var state = State.starting
+        package private(set) var state = State.starting
         private let needed: Int
-        private var links = "Connecting to the edge"
+        private var work: String
         /// Why the configuration file as it is now does not count.
         private var refusal: String?
         private var told = ""
 
-        init(policy: ReadyPolicy, wanted: Int) {
-            needed = policy.connections(of: wanted)
+        /// - Parameters:
+        ///   - needed: how many parts must work for the service to be ready.
+        ///   - status: what it does until then.
+        package init(needed: Int, status: String) {
+            self.needed = needed
+            work = status
         }
 
-        private var status: String { refusal.map { "\(links); the old configuration serves: \($0)" } ?? links }
+        private var status: String { refusal.map { "\(work); the old configuration serves: \($0)" } ?? work }
 
-        mutating func started() -> [Action] {
+        package mutating func started() -> [Action] {
             needed == 0 ? becomeReady() : [.extendTimeout] + tell()
         }
 
-        mutating func linksChanged(ready: Int, status: String) -> [Action] {
-            links = status
+        /// - Parameter ready: how many parts work now.
+        package mutating func changed(ready: Int, status: String) -> [Action] {
+            work = status
             guard state == .starting, ready >= needed else { return tell() }
             return becomeReady()
         }
 
-        mutating func reloadBegan() -> [Action] {
+        package mutating func reloadBegan() -> [Action] {
             // Before the start is over there is nothing that systemd could see reload.
             guard state == .ready else { return [] }
             state = .reloading
@@ -50,17 +55,17 @@ enum ServiceNotice {
         }
 
         /// - Parameter refusal: why nothing changed; nil when the new configuration is in force.
-        mutating func reloadEnded(refusal: String?) -> [Action] {
+        package mutating func reloadEnded(refusal: String?) -> [Action] {
             self.refusal = refusal
             return state == .reloading ? becomeReady() : tell()
         }
 
         /// Everything that must run has answered in time.
-        mutating func probeAnswered() -> [Action] {
+        package mutating func probeAnswered() -> [Action] {
             state == .starting ? [.watchdog, .extendTimeout] : [.watchdog]
         }
 
-        mutating func stopRequested() -> [Action] {
+        package mutating func stopRequested() -> [Action] {
             guard state != .stopping else { return [] }
             state = .stopping
             return [.stopping]
