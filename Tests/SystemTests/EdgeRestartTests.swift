@@ -3,7 +3,7 @@ import Testing
 
 extension SystemTests {
     /// Two edges behind a load balancer that tries the next one when the first cannot be connected to.
-    @Suite(.timeLimit(.minutes(10))) struct EdgeRestartTests {
+    @Suite(.timeLimit(.minutes(30))) struct EdgeRestartTests {
         private static let host = Chain.host("www")
         private static let turns =
             ProcessInfo.processInfo.environment["CLOUDFLARED_SOAK"].map { max(100, Int($0) ?? 0) } ?? 4
@@ -65,7 +65,7 @@ extension SystemTests {
                 var sent = 0
                 for turn in 0..<Self.turns {
                     let leaving = turn % 2
-                    let visitors = try scene.visit("load", 4, [leaving, 1 - leaving])
+                    let visitors = try scene.visit("load", 2, [leaving, 1 - leaving])
                     try await visitors.says("visiting")
                     // While this one asks, the others have begun.
                     #expect(try await scene.visit("until", 30, [leaving]).ended().status == 0)
