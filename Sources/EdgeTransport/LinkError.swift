@@ -3,6 +3,8 @@ import ByteStream
 /// Why a link could not be made, or ended.
 package struct LinkError: Error, Sendable, CustomStringConvertible {
     package enum Code: Sendable {
+        /// No address of an edge is known.
+        case edgeUnknown
         /// No TCP connection to the edge.
         case dialFailed
         /// TLS did not come about.
@@ -48,7 +50,9 @@ package struct LinkError: Error, Sendable, CustomStringConvertible {
     package var recovery: Recovery {
         switch code {
         case .dialFailed, .handshakeFailed, .certificateRefused, .silentStart, .peerSilent: .retryElsewhere
-        case .networkChanged, .protocolViolation, .closedByPeer, .noCapacity, .headTooLarge, .streamRefused: .retry
+        case .edgeUnknown, .networkChanged, .protocolViolation, .closedByPeer, .noCapacity, .headTooLarge,
+            .streamRefused:
+            .retry
         }
     }
 
