@@ -86,6 +86,7 @@ let package = Package(
     targets: [
         // System libraries
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+        .systemLibrary(name: "CAres", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
 
         // Pure: values in, values out
         pure("CapnProto", [nioCore]),
@@ -94,10 +95,11 @@ let package = Package(
         pure("AccessPolicy", [crypto]),
 
         // Drivers: one outside thing each
-        driver("ByteStream", [crypto, nioCore, nioHTTP1, nioSSL]),
+        driver("ByteStream", ["TunnelConfig", crypto, nioCore, nioHTTP1, nioSSL]),
         driver(
             "EdgeTransport",
             ["ByteStream", "TunnelWire", nioCore, nioPosix, nioHTTP1, nioSSL, nioHTTP2, nioHPACK, logging]),
+        driver("NameResolver", ["CAres", "ByteStream", nioCore, nioPosix, nioSSL]),
         driver("OriginTransport", ["ByteStream", "TunnelConfig", nioCore, nioPosix, nioHTTP1, nioSSL]),
         driver("Access", ["AccessPolicy", logging]),
         driver("ServiceHost", ["CSystemd", nioCore, nioPosix, logging, hummingbird, serviceLifecycle]),
@@ -109,7 +111,7 @@ let package = Package(
             "Connector",
             [
                 "ByteStream", "TunnelWire", "TunnelConfig", "AccessPolicy", "EdgeTransport", "OriginTransport",
-                "Access",
+                "Access", "NameResolver",
                 "ServiceHost", nioCore, nioPosix, nioHTTP1, nioSSL, logging,
             ]),
         room(
@@ -127,7 +129,7 @@ let package = Package(
         door(
             "CloudflaredCommands",
             [
-                "Connector", "AccessClient", "ControlAPI", "TunnelConfig", "TunnelWire", "AccessPolicy",
+                "ByteStream", "Connector", "AccessClient", "ControlAPI", "TunnelConfig", "TunnelWire", "AccessPolicy",
                 "EdgeTransport",
                 "OriginTransport", "Access", "ServiceHost", nioCore, nioPosix, nioSSL, logging, argumentParser,
                 subprocess, system,
@@ -167,6 +169,7 @@ let package = Package(
                 "OriginTransport", "ByteStream", "TunnelConfig", "TestKit", nioCore, nioPosix, nioHTTP1, nioSSL,
                 nioEmbedded, logging,
             ]),
+        tests("NameResolverTests", ["NameResolver", "ByteStream", "TestKit", nioCore, nioPosix, nioSSL]),
         tests("AccessTests", ["Access", "AccessPolicy", "TestKit", logging]),
         tests("ServiceHostTests", ["ServiceHost", nioCore, nioPosix, logging]),
         tests("ControlAPITests", ["ControlAPI", "TunnelConfig", hummingbird, nioCore, logging]),
@@ -175,7 +178,8 @@ let package = Package(
             "ConnectorTests",
             [
                 "Connector", "TunnelConfig", "TunnelWire", "EdgeTransport", "OriginTransport", "AccessPolicy", "Access",
-                "ByteStream", "ServiceHost", "TestKit", nioCore, nioPosix, nioHTTP1, nioSSL, nioEmbedded, logging,
+                "ByteStream", "NameResolver", "ServiceHost", "TestKit", nioCore, nioPosix, nioHTTP1, nioSSL,
+                nioEmbedded, logging,
             ]),
         tests(
             "AccessClientTests",

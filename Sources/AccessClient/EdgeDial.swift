@@ -1,5 +1,4 @@
 import ByteStream
-import Foundation
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -95,36 +94,14 @@ final class EdgeDial: @unchecked Sendable {
         }
         self.channel = channel
         attempt {
-            switch proxy?.kind {
-            case nil: try startTLS(channel)
-            case .http: try startConnect(channel)
-            case .socks5: try startSOCKS(channel)
+            guard let proxy else { return try startTLS(channel) }
+            stage = .proxy
+            try ProxyTunnel.open(
+                proxy, to: target.host, port: target.port, userAgent: Version.userAgent, on: channel
+            ) { outcome in
+                self.proxyAnswered(outcome, channel)
             }
         }
-    }
-
-    private func startConnect(_ channel: any Channel) throws {
-        stage = .proxy
-        var headers: HTTPHeaders = ["Host": targetText, "User-Agent": Version.userAgent]
-        if let user = proxy?.user {
-            let credentials = Data("\(user):\(proxy?.password?.exposed ?? "")".utf8).base64EncodedString()
-            headers.add(name: "Proxy-Authorization", value: "Basic \(credentials)")
-        }
-        let head = HTTPRequestHead(version: .http1_1, method: .CONNECT, uri: targetText, headers: headers)
-        try HTTPExchange.start(
-            head, on: channel, isHopedFor: { (200..<300).contains($0.status.code) }, onSent: {}, onAccepted: {}
-        ) { outcome in
-            self.proxyAnswered(outcome, channel)
-        }
-    }
-
-    private func startSOCKS(_ channel: any Channel) throws {
-        stage = .proxy
-        let handshake = SOCKS5Handshake(
-            host: target.host, port: UInt16(truncatingIfNeeded: target.port), user: proxy?.user,
-            password: proxy?.password?.exposed)
-        let handler = SOCKS5Handler(handshake) { outcome in self.proxyAnswered(outcome, channel) }
-        try channel.pipeline.syncOperations.addHandler(handler)
     }
 
     private func proxyAnswered(_ outcome: HTTPExchange.Outcome, _ channel: any Channel) {

@@ -5,8 +5,6 @@ import TunnelConfig
 /// What the edge's answer to an upgrade request means, and for a refusal what to do about it (access-protocol section
 /// 1.10). Pure.
 enum UpgradeAnswer {
-    /// Bytes of a refusal's body that are read.
-    static let maximumBody = 1024
     /// Letters of each of its lines that are shown.
     private static let maximumLine = 400
 

@@ -13,6 +13,8 @@ import TunnelWire
 /// times. Lives for one `run`.
 actor ConnectionManager {
     typealias Connect = @Sendable (ConnectionAttempt) async throws -> SessionEnd
+    /// Finds the addresses of the edge. `isRepeated`: the lookup before failed too.
+    typealias Discover = @Sendable (_ isRepeated: Bool) async throws -> EdgeAddresses
     typealias WatchHost = @Sendable (@escaping @Sendable (HostChange) -> Void) async -> Void
 
     /// How long the others wait for slot 0, whose edge may be the one that is gone.
@@ -20,19 +22,27 @@ actor ConnectionManager {
     /// Between the starts of the others.
     static let startInterval = Duration.milliseconds(200)
 
-    private let haConnections: Int
+    let haConnections: Int
     private let backoff: Backoff
+    let discover: Discover
     private let connect: Connect
     private let watchHost: WatchHost
-    private let clock: any Clock<Duration>
-    private let logger: Logger
+    let clock: any Clock<Duration>
+    let logger: Logger
     private let report: @Sendable (ConnectionEvent) -> Void
     private let firstRegistered = Gate()
-    private let draining = Gate()
-    private let news = AttemptNews()
+    let draining = Gate()
+    let news = AttemptNews()
     /// There is reason to try again sooner.
-    private let wake = Pulse()
-    private var pool: EdgeAddressPool
+    let wake = Pulse()
+    var pool = EdgeAddressPool()
+    /// How the lookups of the edge's addresses went; see the extension for addresses.
+    var lookups = AddressLookups()
+    /// Somebody wants a lookup.
+    let lookupWanted = Pulse()
+    /// A lookup is over, or another set of addresses is in use.
+    let addressesChanged = Pulse()
+    let began: Stopwatch
 
     init(
         configuration: ConnectorConfiguration, tls: NIOSSLContext, proxy: StreamProxy, group: any EventLoopGroup,
@@ -40,20 +50,24 @@ actor ConnectionManager {
     ) {
         let connector = EdgeConnector(
             configuration: configuration, tls: tls, proxy: proxy, group: group, logger: logger)
+        let discovery = EdgeDiscovery(configuration, group: group, logger: logger)
         let host = HostChanges(group: group, clock: clock, logger: logger)
         self.init(
-            edges: configuration.edges, haConnections: configuration.haConnections, backoff: configuration.backoff,
-            clock: clock, logger: logger, report: report, watchHost: { await host.run($0) },
-            connect: { try await connector.connect($0) })
+            haConnections: configuration.wantedConnections, backoff: configuration.backoff, clock: clock,
+            logger: logger, report: report, watchHost: { await host.run($0) },
+            discover: { try await discovery.addresses(isRepeated: $0) }, connect: { try await connector.connect($0) })
+        let (asked, most) = (configuration.haConnections, configuration.wantedConnections)
+        if asked > most { sayMost(asked, most) }
     }
 
     /// - Parameters:
     ///   - watchHost: tells what happens to the host, until cancelled.
+    ///   - discover: looks up the edge's addresses; called by one task only.
     ///   - connect: makes one attempt and returns when that connection is over.
     init(
-        edges: [String], haConnections: Int, backoff: Backoff = Backoff(), clock: any Clock<Duration>, logger: Logger,
+        haConnections: Int, backoff: Backoff = Backoff(), clock: any Clock<Duration>, logger: Logger,
         report: @escaping @Sendable (ConnectionEvent) -> Void, watchHost: @escaping WatchHost,
-        connect: @escaping Connect
+        discover: @escaping Discover, connect: @escaping Connect
     ) {
         self.haConnections = haConnections
         self.backoff = backoff
@@ -62,23 +76,22 @@ actor ConnectionManager {
         self.clock = clock
         self.logger = logger
         self.report = report
-        pool = EdgeAddressPool(edges)
+        self.discover = discover
+        began = Stopwatch(clock)
     }
 
     /// Serves until drained.
     ///
     /// - Throws: `ConnectorError` when the edge refuses the tunnel for good, `CancellationError` when cancelled.
     func run() async throws {
-        var count = haConnections
-        if count > pool.count {
-            logger.info("You requested \(count) HA connections but I can give you at most \(pool.count).")
-            count = pool.count
-        }
+        began.start()
         let watchHost = watchHost
         try await withThrowingTaskGroup { tasks in
             tasks.addTask { await watchHost { self.hostChanged($0) } }
+            tasks.addTask { await self.markNetworkChanges() }
+            tasks.addTask { await self.keepLookingUp() }
             defer { tasks.cancelAll() }
-            try await keepSlots(count)
+            try await keepSlots(haConnections)
         }
     }
 
@@ -176,7 +189,7 @@ actor ConnectionManager {
         logger.info(
             "Retrying connection in up to \(GoDuration.format(pause.duration.rounded))",
             metadata: ["connIndex": "\(index)"])
-        if pause.elsewhere { _ = pool.addressFailed(forConnection: Int(index)) }
+        if pause.elsewhere { addressFailed(forConnection: index) }
         let clock = clock
         let news = wake.next
         await waitUnlessDraining {
@@ -191,12 +204,12 @@ actor ConnectionManager {
     private func attempt(
         _ index: UInt8, previousAttempts: UInt8, startsOver: Bool, registration: Stopwatch
     ) async throws -> SessionEnd {
-        guard let edge = pool.address(forConnection: Int(index)) else {
-            throw LinkError(.dialFailed, "there are no free edge addresses left to resolve to")
-        }
+        // Only a drain, or a cancellation, ends the wait for an address without one.
+        guard let edge = try await address(forConnection: index) else { return .drained }
         let report = report
         let firstRegistered = firstRegistered
         let wake = wake
+        defer { if registration.elapsed != nil { addressWorked(forConnection: index) } }
         return try await connect(
             ConnectionAttempt(
                 index: index, edge: edge, previousAttempts: previousAttempts, draining: draining, news: news,
@@ -214,13 +227,13 @@ actor ConnectionManager {
     // MARK: Waiting
 
     /// Waits for `body`, but not longer than until the drain begins.
-    private func waitUnlessDraining(_ body: @escaping @Sendable () async -> Void) async {
+    func waitUnlessDraining(_ body: @escaping @Sendable () async -> Void) async {
         let draining = draining
         await Self.first(body, { await draining.wait() })
     }
 
     /// Returns when the first of the two has, and ends the other.
-    private static func first(
+    static func first(
         _ one: @escaping @Sendable () async -> Void, _ other: @escaping @Sendable () async -> Void
     ) async {
         await withTaskGroup { tasks in
@@ -229,27 +242,6 @@ actor ConnectionManager {
             await tasks.next()
             tasks.cancelAll()
         }
-    }
-}
-
-/// `host:port`, IPv6 in brackets.
-struct HostAndPort: Equatable, Sendable {
-    var host: String
-    var port: Int
-
-    init?(_ text: String) {
-        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
-            (1...65535).contains(port)
-        else { return nil }
-        var host = text[..<colon]
-        if host.hasPrefix("["), host.hasSuffix("]") {
-            host = host.dropFirst().dropLast()
-        } else if host.contains(":") {
-            return nil
-        }
-        guard !host.isEmpty else { return nil }
-        self.host = String(host)
-        self.port = port
     }
 }
 

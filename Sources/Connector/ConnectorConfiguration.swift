@@ -1,3 +1,4 @@
+package import ByteStream
 import EdgeTransport
 package import Foundation
 package import NIOCore
@@ -10,8 +11,16 @@ package struct ConnectorConfiguration: Sendable {
     package var credentials: TunnelCredentials
     /// What the edge may reach here.
     package var routes: RoutingTable
-    /// Edges to dial, `host:port`; a connection each, at most.
+    /// Edges to dial, `host:port`; a connection each, at most. Empty: they are looked up.
     package var edges: [String]
+    /// Of the edges that are looked up; nil for all.
+    package var region: String?
+    /// Families of edge addresses; nil for both.
+    package var edgeFamily: EdgeAddresses.Family?
+    /// Where connections to the edge come from; its family is the only one then.
+    package var edgeBindAddress: SocketAddress?
+    /// What leads to the edge; nil for nothing.
+    package var edgeProxy: ProxyServer?
     /// PEM file with the only certificates to trust for the edge; nil trusts the system's.
     package var edgeCAFile: String?
     package var postQuantumOnly = false
@@ -71,6 +80,9 @@ package struct ConnectorConfiguration: Sendable {
             client: ClientInfo(
                 clientID: connectorID, features: advertisedFeatures, version: version, arch: Self.architecture),
             previousAttempts: previousAttempts, tls: tls)
+        plan.link.localAddress = edgeBindAddress
+        plan.link.proxy = edgeProxy
+        plan.link.userAgent = "cloudflared/\(version)"
         plan.rpcTimeout = rpcTimeout
         plan.gracePeriod = gracePeriod
         if index == 0 {

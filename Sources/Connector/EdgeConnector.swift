@@ -2,13 +2,11 @@ import EdgeTransport
 import Logging
 import NIOCore
 import NIOSSL
-import OriginTransport
 
 /// One attempt at a connection, as the ConnectionManager asks for it.
 struct ConnectionAttempt: Sendable {
     var index: UInt8
-    /// The edge, `host:port`.
-    var edge: String
+    var edge: EdgeEndpoint
     var previousAttempts: UInt8
     /// Opens when the connection is to end gracefully.
     var draining: Gate
@@ -29,7 +27,7 @@ struct AttemptNews: Sendable {
     let configurations = Pulse()
 }
 
-/// Makes attempts over the real network: resolve, dial, register, serve. A value; each session lives for one call.
+/// Makes attempts over the real network: dial, register, serve. A value; each session lives for one call.
 struct EdgeConnector: Sendable {
     let configuration: ConnectorConfiguration
     let tls: NIOSSLContext
@@ -50,16 +48,15 @@ struct EdgeConnector: Sendable {
     ///
     /// - Throws: `LinkError` when no link came about.
     func connect(_ attempt: ConnectionAttempt) async throws -> SessionEnd {
-        let address = try await resolve(attempt.edge, attempt: Int(attempt.previousAttempts))
         var logger = logger
         logger[metadataKey: "connIndex"] = "\(attempt.index)"
         logger[metadataKey: "event"] = "0"
-        logger[metadataKey: "ip"] = "\(address.ipAddress ?? attempt.edge)"
+        logger[metadataKey: "ip"] = "\(attempt.edge.host)"
         let session = TunnelSession(
             plan: configuration.plan(index: attempt.index, previousAttempts: attempt.previousAttempts, tls: tls),
             proxy: proxy, on: group.next(), logger: logger, report: attempt.report)
         return try await withThrowingTaskGroup(of: Note.self) { tasks in
-            tasks.addTask { .ended(try await session.run(address)) }
+            tasks.addTask { .ended(try await session.run(attempt.edge)) }
             tasks.addTask {
                 await attempt.draining.wait()
                 if attempt.draining.isOpen { await session.drain() }
@@ -102,19 +99,6 @@ struct EdgeConnector: Sendable {
             guard !Task.isCancelled else { return .over }
             change = attempt.news.configurations.next
             await session.configurationChanged()
-        }
-    }
-
-    /// The addresses of the name take turns: the first one may be of a family that leads nowhere.
-    private func resolve(_ edge: String, attempt: Int) async throws -> SocketAddress {
-        guard let target = HostAndPort(edge) else {
-            throw ConnectorError(.badConfiguration, "\(edge) is no edge address; give --edge as host:port")
-        }
-        do {
-            let found = try await OriginResolver.addresses(host: target.host, port: target.port, on: group.next()).get()
-            return found[attempt % found.count]
-        } catch {
-            throw LinkError(.dialFailed, "no way to the edge \(edge) of --edge", cause: error)
         }
     }
 }

@@ -49,12 +49,12 @@ package actor TunnelSession {
     /// Dials, registers and serves until the link is over. Cancelling ends it at once; `drain` ends it gracefully.
     ///
     /// - Throws: `LinkError` when no link came about.
-    func run(_ address: SocketAddress) async throws -> SessionEnd {
+    func run(_ edge: EdgeEndpoint) async throws -> SessionEnd {
         dialBegan = .now()
         let link: HTTP2Link
         do {
             link = try await HTTP2Link.dial(
-                address, tls: plan.tls, on: eventLoop, configuration: plan.link,
+                edge, tls: plan.tls, on: eventLoop, configuration: plan.link,
                 arrived: { [weak self] stream in
                     guard let self else { return stream.refuse() }
                     self.assumeIsolated { $0.streamArrived(stream) }

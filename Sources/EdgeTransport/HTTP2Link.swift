@@ -3,7 +3,6 @@ package import NIOCore
 import NIOHTTP2
 import NIOPosix
 package import NIOSSL
-import Synchronization
 
 /// A link over TLS and HTTP/2, in either role: the connector dials and serves streams, the edge accepts and opens them
 /// (tunnel-protocol section 2). TLS and HTTP/2 roles are crossed: who dials is the TLS client and the HTTP/2 server.
@@ -35,59 +34,25 @@ package final class HTTP2Link: Sendable {
     /// Dials an edge and waits until its HTTP/2 began.
     ///
     /// - Parameters:
-    ///   - address: the edge.
+    ///   - edge: where to; the configuration says from where, and through which proxy.
     ///   - eventLoop: where the link, its streams and whatever they are spliced with live.
     ///   - arrived: called on the event loop for every stream the edge opens, before its body is read.
     /// - Throws: `LinkError`.
     package static func dial(
-        _ address: SocketAddress, tls: NIOSSLContext, on eventLoop: any EventLoop,
+        _ edge: EdgeEndpoint, tls: NIOSSLContext, on eventLoop: any EventLoop,
         configuration: LinkConfiguration = LinkConfiguration(), arrived: @escaping @Sendable (LinkStream) -> Void
     ) async throws -> HTTP2Link {
-        let bootstrap = ClientBootstrap(group: eventLoop)
-            .connectTimeout(configuration.dialTimeout)
-            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .channelOption(.socketOption(.so_keepalive), value: 1)
-            .channelOption(.tcpUserTimeout, value: SocketOptionValue(configuration.unacknowledgedTimeout.milliseconds))
-        let attempt = DialAttempt()
+        let dialer = EdgeDialer(edge, configuration)
         return try await withTaskCancellationHandler {
-            let link: HTTP2Link
-            do {
-                link = try await bootstrap.connect(to: address) { channel in
-                    channel.eventLoop.makeCompletedFuture {
-                        try attempt.began(channel)
-                        let handler = try ServerIdentity.tlsHandler(tls, serverName: EdgeTLS.serverName)
-                        return try install(
-                            on: channel, tls: handler, mode: .server, configuration: configuration, arrived: arrived)
-                    }
-                }
-            } catch {
-                throw LinkError.dialing(address, error)
+            let link = try await dialer.connect(on: eventLoop) { channel in
+                let handler = try ServerIdentity.tlsHandler(tls, serverName: EdgeTLS.serverName)
+                return try install(
+                    on: channel, tls: handler, mode: .server, configuration: configuration, arrived: arrived)
             }
             try await link.becomeReady()
             return link
         } onCancel: {
-            attempt.cancel()
-        }
-    }
-
-    /// Lets a cancelled task end the dial it waits for.
-    private final class DialAttempt: Sendable {
-        private let state = Mutex<(channel: (any Channel)?, cancelled: Bool)>((nil, false))
-
-        func began(_ channel: any Channel) throws {
-            let cancelled = state.withLock { state in
-                state.channel = channel
-                return state.cancelled
-            }
-            if cancelled { throw CancellationError() }
-        }
-
-        func cancel() {
-            let channel = state.withLock { state in
-                state.cancelled = true
-                return state.channel
-            }
-            channel?.close(promise: nil)
+            dialer.cancel()
         }
     }
 
@@ -205,5 +170,5 @@ extension ChannelOption where Self == ChannelOptions.Types.SocketOption {
 }
 
 extension TimeAmount {
-    fileprivate var milliseconds: Int64 { nanoseconds / 1_000_000 }
+    var milliseconds: Int64 { nanoseconds / 1_000_000 }
 }

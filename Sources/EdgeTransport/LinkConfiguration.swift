@@ -1,3 +1,4 @@
+package import ByteStream
 package import NIOCore
 import NIOHTTP2
 
@@ -21,6 +22,12 @@ package struct LinkConfiguration: Sendable {
     package var linkWindow = 8 << 20
     /// Streams the edge may have open on one link at once.
     package var maximumStreams = 1000
+    /// Where connections come from; nil for what the way to the edge makes of it.
+    package var localAddress: SocketAddress?
+    /// What leads to the edge; nil for nothing.
+    package var proxy: ProxyServer?
+    /// What a proxy is told about us.
+    package var userAgent = "cloudflared"
 
     package init() {}
 

@@ -1,16 +1,37 @@
 import ByteStream
+import Glibc
 import NIOCore
 import NIOHTTP2
+import NIOPosix
 import NIOSSL
 
 extension LinkError {
-    /// A TCP connection that did not come about.
-    static func dialing(_ address: SocketAddress, _ error: any Error) -> LinkError {
+    /// A connection that did not come about.
+    static func dialing(
+        _ edge: EdgeEndpoint, from local: SocketAddress?, through proxy: ProxyServer?, _ error: any Error
+    ) -> LinkError {
         if let error = error as? LinkError { return error }
+        let cause = words(error)
+        if let local, let error = error as? IOError, [EADDRNOTAVAIL, EINVAL].contains(error.errnoCode) {
+            return LinkError(
+                .dialFailed,
+                "connections cannot come from \(local.ipAddress ?? "") (\(cause)); is --edge-bind-address of this host?"
+            )
+        }
+        if let proxy {
+            return LinkError(
+                .dialFailed, "proxy \(proxy) did not open the way to the edge at \(edge) (\(cause)); check --edge-proxy"
+            )
+        }
         return LinkError(
-            .dialFailed,
-            "no connection to the edge at \(ErrorWords.text(of: address)) (\(ErrorWords.of(error)));"
-                + " check --edge and that the edge runs")
+            .dialFailed, "no connection to the edge at \(edge) (\(cause)); check --edge and that the edge runs")
+    }
+
+    /// The name of a proxy is looked up while it is dialled.
+    private static func words(_ error: any Error) -> String {
+        guard let failure = error as? NIOConnectionError else { return ErrorWords.of(error) }
+        guard let first = failure.connectionErrors.first?.error else { return "\(failure.host) has no address" }
+        return ErrorWords.of(first)
     }
 
     /// Puts what TLS, HTTP/2 or the socket reported into words with a remedy.

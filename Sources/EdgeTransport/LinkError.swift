@@ -3,6 +3,8 @@ import ByteStream
 /// Why a link could not be made, or ended.
 package struct LinkError: Error, Sendable, CustomStringConvertible {
     package enum Code: Sendable {
+        /// No address of an edge is known.
+        case edgeUnknown
         /// No TCP connection to the edge.
         case dialFailed
         /// TLS did not come about.
@@ -52,8 +54,8 @@ package struct LinkError: Error, Sendable, CustomStringConvertible {
     package var recovery: Recovery {
         switch code {
         case .dialFailed, .handshakeFailed, .certificateRefused, .silentStart, .peerSilent: .retryElsewhere
-        case .networkChanged, .protocolViolation, .closedByPeer, .noCapacity, .headTooLarge, .streamDeclined,
-            .streamRefused, .streamCut:
+        case .edgeUnknown, .networkChanged, .protocolViolation, .closedByPeer, .noCapacity, .headTooLarge,
+            .streamDeclined, .streamRefused, .streamCut:
             .retry
         }
     }

@@ -1,9 +1,9 @@
 import Glibc
-package import NIOCore
+import NIOCore
 import NIOPosix
 
 /// Finds the addresses of an origin, once per connection: whoever judges them judges the very ones that are dialled.
-package enum OriginResolver {
+enum OriginResolver {
     /// Addresses taken from one answer.
     private static let most = 64
     /// Names get threads of their own: a name server that is silent holds up other names before anything else.
@@ -29,10 +29,9 @@ package enum OriginResolver {
         }
     }
 
-    /// The same for a name and port; also used for the names of edges.
-    package static func addresses(host: String, port: Int, on eventLoop: any EventLoop) -> EventLoopFuture<
-        [SocketAddress]
-    > {
+    private static func addresses(
+        host: String, port: Int, on eventLoop: any EventLoop
+    ) -> EventLoopFuture<[SocketAddress]> {
         if let address = try? SocketAddress(ipAddress: host, port: port) {
             return eventLoop.makeSucceededFuture([address])
         }

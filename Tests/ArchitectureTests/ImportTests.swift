@@ -2,11 +2,11 @@ import Testing
 
 /// Which floor of the house a target lies on. A new target must be given its place here.
 private let floors: [String: Floor] = [
-    "CSystemd": .system,
+    "CSystemd": .system, "CAres": .system,
     "CapnProto": .pure, "TunnelWire": .pure, "TunnelConfig": .pure, "AccessPolicy": .pure,
     "ByteStream": .carrier,
     "EdgeTransport": .driver, "OriginTransport": .driver, "Access": .driver, "ServiceHost": .driver,
-    "ControlAPI": .driver, "EdgeStore": .driver,
+    "ControlAPI": .driver, "EdgeStore": .driver, "NameResolver": .driver,
     "Connector": .room, "AccessClient": .room, "Edge": .room, "AccessServer": .room, "ControlServer": .room,
     "CloudflaredCommands": .door, "EdgeCommands": .door,
     "cloudflared": .program, "cloudflared-edge": .program,

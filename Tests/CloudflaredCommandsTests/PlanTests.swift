@@ -74,7 +74,8 @@ struct RunPlanTests {
 
     @Test(arguments: [
         "--grace-period=3m1s", "--grace-period=-1s", "--ha-connections=0", "--edge=nohost", "--edge=:7844",
-        "--protocol=carrier-pigeon",
+        "--protocol=carrier-pigeon", "--protocol=quic", "--region=not.a.label", "--edge-bind-address=name",
+        "--edge-proxy=ftp://proxy",
         "--edge-ip-version=5", "--tag=novalue", "--tag=a b=c", "--retries=-1",
     ])
     func `flags out of bounds are refused`(flag: String) async throws {
@@ -82,12 +83,38 @@ struct RunPlanTests {
         #expect(error?.exitCode == .usage)
     }
 
-    @Test func `quic and h2mux become http2`() async throws {
-        for (name, transport) in [
-            ("quic", TunnelRunPlan.Transport.http2), ("h2mux", .http2), ("http2", .http2), ("auto", .auto),
-        ] {
-            #expect(try await plan(["--token=\(Sample.token)", "--protocol=\(name)"]).transport == transport)
+    @Test func `h2mux and auto become http2`() async throws {
+        for name in ["h2mux", "http2", "auto"] {
+            let plan = try await plan(["--token=\(Sample.token)", "--protocol=\(name)"])
+            #expect(plan.transport.current == .http2)
         }
+    }
+
+    @Test func `without --edge the edge is looked up, in the region of the flag or of the token`() async throws {
+        let plain = TunnelStart.configuration(of: try await plan(["--token=\(Sample.token)"]))
+        #expect(plain.edges == [] && plain.region == nil && plain.edgeFamily == nil)
+        let us = try await plan(["--token=\(Sample.token)", "--region=US"])
+        #expect(TunnelStart.configuration(of: us).region == "us")
+        #expect(us.withoutEffect == [])
+        var credentials = Sample.credentials
+        credentials.endpoint = "fed"
+        let token = TunnelToken.encode(credentials)
+        #expect(try await plan(["--token=\(token)"]).region == "fed")
+        await #expect(throws: CommandError.self) { try await plan(["--token=\(token)", "--region=us"]) }
+    }
+
+    @Test func `a local address forces its family, and a proxy's login is not printed`() async throws {
+        let token = "--token=\(Sample.token)"
+        #expect(try await plan([token, "--edge-ip-version=6"]).edgeFamily == .v6)
+        #expect(try await plan([token, "--edge-bind-address=127.0.0.9"]).edgeFamily == .v4)
+        let both = try await plan([token, "--edge-bind-address=::1", "--edge-ip-version=4"])
+        #expect(both.edgeFamily == .v6)
+        #expect(TunnelStart.configuration(of: both).edgeBindAddress?.ipAddress == "::1")
+        let proxied = try await plan([token, "--edge-proxy=socks5://user:secret-word@proxy.test"])
+        #expect(proxied.edgeProxy.map { "\($0)" } == "socks5://proxy.test:1080")
+        var text = ""
+        dump(proxied, to: &text)
+        #expect(!text.contains("secret-word"))
     }
 
     @Test func `flags fill the implied rule over the file's originRequest`() async throws {

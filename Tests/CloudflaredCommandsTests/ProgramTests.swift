@@ -21,7 +21,9 @@ struct ProgramTests {
     }
 
     @Test(arguments: [
-        Ending(line: "tunnel run --token \(Sample.token)", code: 2, official: 0, error: "name yours with --edge"),
+        Ending(
+            line: "tunnel run --protocol quic --token \(Sample.token)", code: 2, official: 0,
+            error: "QUIC is not in this version"),
         Ending(line: "access tcp --hostname h.test --url 192.0.2.1:9", code: 69, official: 1, error: "192.0.2.1:9"),
         Ending(line: "tunnel run --bogus", code: 2, official: 0, error: "unknown flag --bogus"),
         Ending(line: "nonsense", code: 2, official: 0, error: "unknown command 'nonsense'"),
@@ -69,7 +71,7 @@ struct ProgramTests {
 
     @Test func `a broken configuration file names file, line and key`() async throws {
         let path = try home.write("ingress:\n- service: localhost\n", to: "config.yml")
-        let run = try await home.run("tunnel --config \(path) run --token \(Sample.token)")
+        let run = try await home.run("tunnel --config \(path) --metrics 192.0.2.1:1 run --token \(Sample.token)")
         #expect(run.code == 78)
         #expect(run.errors.contains("\(path):2:"), "\(run.errors)")
     }
@@ -110,9 +112,9 @@ struct ProgramTests {
     @Test func `no way of starting prints a secret`() async throws {
         let token = Sample.token
         for (line, environment) in [
-            ("--loglevel trace tunnel run --token \(token)", [String: String]()),
+            ("--loglevel trace tunnel --metrics 192.0.2.1:1 run --token \(token)", [String: String]()),
             (
-                "tunnel run",
+                "tunnel --metrics 192.0.2.1:1 run",
                 ["TUNNEL_TOKEN": token, "TUNNEL_CRED_CONTENTS": "x\(token)", "TUNNEL_MANAGEMENT_TOKEN": "m\(token)"]
             ),
             (
@@ -127,13 +129,14 @@ struct ProgramTests {
 
     @Test func `the official first lines are logged`() async throws {
         let log = home.path + "/log.json"
+        // Ends at an address for metrics that cannot be had.
         _ = try await home.run(
-            "tunnel --logfile \(log) run --token \(Sample.token)",
+            "tunnel --logfile \(log) --metrics 192.0.2.1:1 run --token \(Sample.token)",
             environment: ["TUNNEL_RETRIES": "3"])
         let text = try home.read("log.json")
         for part in [
             #""message":"Starting tunnel""#, #""tunnelID":"\#(Sample.tunnelID)""#, #""message":"Version 2026.11.0""#,
-            "GOOS: linux", "Settings: map[logfile:\(log) retries:3 token:*****]",
+            "GOOS: linux", "Settings: map[logfile:\(log) metrics:192.0.2.1:1 retries:3 token:*****]",
             "Environmental variables map[TUNNEL_RETRIES:3]", "Generated Connector ID: ", "Initial protocol http2",
         ] {
             #expect(text.contains(part), "\(part)\n\(text)")

@@ -27,21 +27,28 @@ import Testing
 
     private static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
+    private static func edges(_ count: Int) -> EdgeAddresses {
+        let names = (0..<count).map { EdgeEndpoint.name("edge\($0).test", port: 7844) }
+        return .fixed(names.map { .init(endpoints: [$0]) }, isFinal: true)
+    }
+
     private static func manager(
-        _ edge: SimulatedEdge, _ clock: ManualClock, _ host: Host, count: Int
+        _ edge: SimulatedEdge, _ names: SimulatedNames?, _ clock: ManualClock, _ host: Host, count: Int
     ) -> ConnectionManager {
         ConnectionManager(
-            edges: (0..<count).map { "edge\($0).test:7844" }, haConnections: count, clock: clock, logger: logger,
-            report: { edge.reported($0) }, watchHost: { await host.watch($0) }, connect: { try await edge.connect($0) })
+            haConnections: count, clock: clock, logger: logger, report: { edge.reported($0) },
+            watchHost: { await host.watch($0) },
+            discover: { _ in try await names?.look() ?? edges(count) }, connect: { try await edge.connect($0) })
     }
 
     /// Lets time pass to a seeded number of wake-ups, with changes of the network in between, then ends the run.
-    private static func live(seed: UInt64, ending: Ending) async -> SimulatedEdge {
+    private static func live(seed: UInt64, ending: Ending, withNames: Bool = false) async -> SimulatedEdge {
         var random = SeededGenerator(seed: seed)
         let clock = ManualClock()
         let edge = SimulatedEdge(seed: seed, clock: clock)
         let host = Host()
-        let manager = manager(edge, clock, host, count: Int.random(in: 1...4, using: &random))
+        let names = withNames ? SimulatedNames(seed: seed, clock: clock) : nil
+        let manager = manager(edge, names, clock, host, count: Int.random(in: 1...4, using: &random))
         await withTaskGroup { tasks in
             tasks.addTask { try? await manager.run() }
             for _ in 0..<Int.random(in: 0...30, using: &random) {
@@ -56,6 +63,7 @@ import Testing
             case .drain: manager.drain()
             }
         }
+        #expect(names?.broken ?? [] == [], "seed \(seed)")
         return edge
     }
 
@@ -76,14 +84,88 @@ import Testing
         }
     }
 
+    @Test func `the same over names that do not resolve, hang and change, cancelled`() async {
+        for seed in UInt64(20_000)..<21_000 {
+            let edge = await Self.live(seed: seed, ending: .cancel, withNames: true)
+            #expect(edge.broken == [], "seed \(seed)")
+        }
+    }
+
+    @Test func `the same over names that do not resolve, hang and change, drained`() async {
+        for seed in UInt64(30_000)..<31_000 {
+            let edge = await Self.live(seed: seed, ending: .drain, withNames: true)
+            #expect(edge.broken == [], "seed \(seed)")
+            #expect(edge.readyConnections == 0, "seed \(seed)")
+        }
+    }
+
+    @Test func `a connector whose names do not resolve says so, and serves once they do`() async {
+        let clock = ManualClock()
+        let host = Host()
+        let lookups = Mutex(0)
+        let causes = Mutex<[String]>([])
+        let dialled = Gate()
+        let dialledAt = Mutex(Duration.zero)
+        let manager = ConnectionManager(
+            haConnections: 1, clock: clock, logger: Self.logger,
+            report: { event in
+                if case .reconnecting(_, let cause) = event { causes.withLock { $0.append(cause) } }
+            }, watchHost: { await host.watch($0) },
+            discover: { _ in
+                let count = lookups.withLock { count in
+                    count += 1
+                    return count
+                }
+                guard count > 3 else { throw LinkError(.edgeUnknown, "DNS is dead") }
+                return Self.edges(1)
+            },
+            connect: { _ in
+                dialledAt.withLock { $0 = clock.now.offset }
+                dialled.open()
+                // Somebody always sleeps, so that the test never waits in vain.
+                try? await clock.sleep(for: .seconds(1_000_000))
+                return .drained
+            })
+        await withTaskGroup { tasks in
+            tasks.addTask { try? await manager.run() }
+            while !dialled.isOpen {
+                await clock.waitForSleepers(1)
+                if !dialled.isOpen, let next = clock.nextWake { clock.advance(by: next) }
+            }
+            tasks.cancelAll()
+        }
+        #expect(causes.withLock { $0 } == ["DNS is dead", "DNS is dead", "DNS is dead"])
+        #expect(lookups.withLock { $0 } == 4)
+        // Three waits between four lookups.
+        #expect(dialledAt.withLock { $0 } >= AddressLookups.pace.floor * 3)
+    }
+
+    @Test func `a drain does not wait for a name`() async {
+        let clock = ManualClock()
+        let asked = Gate()
+        let manager = ConnectionManager(
+            haConnections: 2, clock: clock, logger: Self.logger, report: { _ in },
+            watchHost: { _ in await Gate().wait() },
+            discover: { _ in
+                asked.open()
+                await Gate().wait()
+                throw CancellationError()
+            }, connect: { _ in .drained })
+        await withTaskGroup { tasks in
+            tasks.addTask { try? await manager.run() }
+            await asked.wait()
+            manager.drain()
+        }
+    }
+
     @Test func `a change of the network ends the wait, but not before the floor`() async {
         let clock = ManualClock()
         let host = Host()
         let dials = Mutex<[Duration]>([])
         let third = Gate()
         let manager = ConnectionManager(
-            edges: ["edge.test:7844"], haConnections: 1, clock: clock, logger: Self.logger, report: { _ in },
-            watchHost: { await host.watch($0) },
+            haConnections: 1, clock: clock, logger: Self.logger, report: { _ in },
+            watchHost: { await host.watch($0) }, discover: { _ in Self.edges(1) },
             connect: { _ in
                 let count = dials.withLock { dials in
                     dials.append(clock.now.offset)
@@ -114,8 +196,8 @@ import Testing
         let started = Mutex<Set<UInt8>>([])
         let all = Gate()
         let manager = ConnectionManager(
-            edges: ["a.test:7844", "b.test:7844", "c.test:7844"], haConnections: 3, clock: clock, logger: Self.logger,
-            report: { _ in }, watchHost: { _ in await Gate().wait() },
+            haConnections: 3, clock: clock, logger: Self.logger,
+            report: { _ in }, watchHost: { _ in await Gate().wait() }, discover: { _ in Self.edges(3) },
             connect: { attempt in
                 let count = started.withLock { started in
                     started.insert(attempt.index)
@@ -140,8 +222,8 @@ import Testing
     @Test func `a refusal for good ends the run with the edge's reason`() async {
         let clock = ManualClock()
         let manager = ConnectionManager(
-            edges: ["edge.test:7844"], haConnections: 1, clock: clock, logger: Self.logger, report: { _ in },
-            watchHost: { _ in await Gate().wait() },
+            haConnections: 1, clock: clock, logger: Self.logger, report: { _ in },
+            watchHost: { _ in await Gate().wait() }, discover: { _ in Self.edges(1) },
             connect: { _ in .refused(.init(reason: "Unauthorized: wrong secret", retryable: false, retryAfter: nil)) })
         let failure = await withTaskGroup(of: ConnectorError?.self) { tasks in
             tasks.addTask {

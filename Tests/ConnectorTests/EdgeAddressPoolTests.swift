@@ -1,36 +1,185 @@
+import EdgeTransport
+import NIOCore
+import TestKit
 import Testing
 
 @testable import Connector
 
 struct EdgeAddressPoolTests {
+    private static func endpoint(_ text: String) -> EdgeEndpoint {
+        guard let address = try? SocketAddress(ipAddress: text, port: 7844) else { return .name(text, port: 7844) }
+        return .address(address)
+    }
+
+    private static func entries(_ texts: [String]) -> [EdgeAddresses.Entry] {
+        texts.map { .init(endpoints: [endpoint($0)]) }
+    }
+
+    /// As `--edge` names them.
+    private static func fixed(_ texts: String...) -> EdgeAddressPool {
+        var pool = EdgeAddressPool()
+        pool.replace(by: .fixed(entries(texts)))
+        return pool
+    }
+
+    private static func found(_ first: [String], _ second: [String], missing: String? = nil) -> EdgeAddresses {
+        EdgeAddresses(regions: [entries(first), entries(second)], isStatic: false, missing: missing)
+    }
+
+    /// A pool with the dice of a seed and a time, so that a test reads like a transcript.
+    private struct Table {
+        var pool = EdgeAddressPool()
+        var random = SeededGenerator(seed: 12)
+        var now = Duration.zero
+
+        mutating func address(_ index: Int) -> String? {
+            pool.address(forConnection: index, using: &random)?.endpoint.host
+        }
+
+        mutating func next(_ index: Int) -> String? {
+            pool.addressFailed(forConnection: index, at: now, using: &random)
+            return address(index)
+        }
+    }
+
+    // MARK: Named by --edge
+
     @Test func `each connection gets an address of its own and keeps it`() {
-        var pool = EdgeAddressPool(["a:1", "b:1"])
-        #expect(pool.address(forConnection: 0) == "a:1")
-        #expect(pool.address(forConnection: 1) == "b:1")
-        #expect(pool.address(forConnection: 0) == "a:1")
-        #expect(pool.address(forConnection: 2) == nil)
+        var table = Table(pool: Self.fixed("a", "b"))
+        let first = table.address(0)
+        let second = table.address(1)
+        #expect(Set([first, second]) == ["a", "b"])
+        #expect(table.address(0) == first)
+        #expect(table.address(2) == nil)
     }
 
-    @Test func `the same address given twice is two slots`() {
-        var pool = EdgeAddressPool(["a:1", "a:1"])
-        #expect(pool.count == 2)
-        #expect(pool.address(forConnection: 0) == "a:1")
-        #expect(pool.address(forConnection: 1) == "a:1")
+    @Test func `the same address given twice is two slots, one in each region`() {
+        var table = Table(pool: Self.fixed("a", "a"))
+        #expect(table.pool.count == 2)
+        #expect(table.address(0) == "a")
+        #expect(table.address(1) == "a")
+        #expect(table.address(2) == nil)
     }
 
-    @Test func `a failed address is left for the one unused for longest`() {
-        var pool = EdgeAddressPool(["a:1", "b:1", "c:1"])
-        #expect(pool.address(forConnection: 0) == "a:1")
-        #expect(pool.addressFailed(forConnection: 0) == "b:1")
-        #expect(pool.addressFailed(forConnection: 0) == "c:1")
-        #expect(pool.addressFailed(forConnection: 0) == "a:1")
+    @Test func `a failed address is left until all others have failed too`() {
+        var table = Table(pool: Self.fixed("a", "b", "c"))
+        var seen = [table.address(0)]
+        for _ in 0..<5 { seen.append(table.next(0)) }
+        #expect(Set(seen[0..<3]) == ["a", "b", "c"])
+        #expect(Array(seen[0..<3]) == Array(seen[3..<6]))
     }
 
-    @Test func `the only address is kept`() {
-        var pool = EdgeAddressPool(["a:1"])
-        #expect(pool.address(forConnection: 0) == "a:1")
-        #expect(pool.addressFailed(forConnection: 0) == "a:1")
-        #expect(pool.address(forConnection: 0) == "a:1")
+    @Test func `the only address is kept, and told to have failed until it works or is looked up again`() {
+        var table = Table(pool: Self.fixed("a"))
+        #expect(table.address(0) == "a")
+        #expect(table.next(0) == "a")
+        #expect(table.pool.address(forConnection: 0, using: &table.random)?.hasFailed == true)
+        table.pool.addressWorked(forConnection: 0)
+        #expect(table.pool.address(forConnection: 0, using: &table.random)?.hasFailed == false)
+        #expect(table.next(0) == "a")
+        table.pool.replace(by: .fixed(Self.entries(["a"])))
+        #expect(table.pool.address(forConnection: 0, using: &table.random)?.hasFailed == false)
+    }
+
+    @Test func `the addresses of one name take turns`() {
+        var table = Table()
+        table.pool.replace(by: .fixed([.init(endpoints: ["::1", "10.0.0.1"].map(Self.endpoint))]))
+        #expect(table.address(0) == "::1")
+        #expect(table.next(0) == "10.0.0.1")
+        #expect(table.next(0) == "::1")
+        #expect(table.address(1) == nil)
+    }
+
+    // MARK: Looked up
+
+    @Test func `connections are spread over both regions`() {
+        for seed in UInt64(0)..<50 {
+            var table = Table(random: SeededGenerator(seed: seed))
+            table.pool.replace(by: Self.found(["10.0.0.1", "10.0.0.2"], ["10.1.0.1", "10.1.0.2"]))
+            let used = (0..<4).compactMap { table.address($0) }
+            #expect(used.prefix(2).filter { $0.hasPrefix("10.0") }.count == 1)
+            #expect(Set(used).count == 4)
+        }
+    }
+
+    @Test func `a region uses the family of its first address`() {
+        var table = Table()
+        table.pool.replace(by: Self.found(["10.0.0.1", "2001:db8::1"], ["2001:db8::2", "10.1.0.1"]))
+        #expect(table.pool.count == 2)
+        #expect(Set([table.address(0), table.address(1)]) == ["10.0.0.1", "2001:db8::2"])
+        #expect(table.address(2) == nil)
+    }
+
+    @Test func `IPv6 that leads nowhere is left for ten minutes, IPv4 that does so at once`() {
+        var table = Table()
+        table.pool.replace(by: Self.found(["2001:db8::1", "2001:db8::2", "10.0.0.1", "10.0.0.2"], []))
+        #expect(table.address(0)?.hasPrefix("2001:") == true)
+        #expect(table.next(0)?.hasPrefix("10.") == true)
+        // Back at once: IPv4 is no better.
+        #expect(table.next(0)?.hasPrefix("2001:") == true)
+        #expect(table.next(0)?.hasPrefix("10.") == true)
+        table.now = EdgeAddressPool.timeWithoutIPv6 - .seconds(1)
+        #expect(table.address(1)?.hasPrefix("10.") == true)
+        table.pool.networkChanged()
+        #expect(table.address(2)?.hasPrefix("2001:") == true)
+    }
+
+    @Test func `without IPv4 a connection stays with IPv6`() {
+        var table = Table()
+        table.pool.replace(by: Self.found(["2001:db8::1", "2001:db8::2"], []))
+        for _ in 0..<4 { #expect(table.next(0)?.hasPrefix("2001:") ?? (table.address(0) != nil)) }
+    }
+
+    // MARK: Looked up again
+
+    @Test func `a connection leaves an address that is gone, and keeps one that stayed`() {
+        var table = Table()
+        table.pool.replace(by: Self.found(["10.0.0.1"], ["10.1.0.1"]))
+        let first = table.address(0)
+        let second = table.address(1)
+        table.pool.replace(by: Self.found(["10.0.0.9"], ["10.1.0.1"]))
+        let kept = first == "10.1.0.1" ? 0 : 1
+        #expect(table.address(kept) == (kept == 0 ? first : second))
+        #expect(table.address(1 - kept) == "10.0.0.9")
+    }
+
+    @Test func `what could not be looked up this time stays as it was`() {
+        var table = Table()
+        table.pool.replace(by: Self.found(["10.0.0.1"], ["10.1.0.1"]))
+        table.pool.replace(by: Self.found(["10.0.0.1"], [], missing: "region 2 does not resolve"))
+        #expect(Set([table.address(0), table.address(1)]) == ["10.0.0.1", "10.1.0.1"])
+        table.pool.replace(by: Self.found(["10.0.0.1"], []))
+        #expect(table.address(2) == nil)
+    }
+
+    @Test func `over two thousand seeds no slot has two users, and a free one is found when there is one`() {
+        for seed in UInt64(0)..<2000 {
+            var table = Table(random: SeededGenerator(seed: seed))
+            func some(_ region: Int) -> [String] {
+                (0..<Int.random(in: 0...3, using: &table.random)).map { host in
+                    Bool.random(using: &table.random) ? "10.\(region).0.\(host)" : "2001:db8:\(region)::\(host)"
+                }
+            }
+            var held: [Int: String] = [:]
+            for _ in 0..<40 {
+                let index = Int.random(in: 0..<4, using: &table.random)
+                switch Int.random(in: 0..<8, using: &table.random) {
+                case 0: table.pool.replace(by: Self.found(Array(Set(some(0))), Array(Set(some(1)))))
+                case 1: table.pool.replace(by: Self.found(Array(Set(some(0))), [], missing: "no answer"))
+                case 2: table.pool.networkChanged()
+                case 3: table.pool.addressWorked(forConnection: index)
+                case 4, 5: held[index] = table.next(index)
+                default: held[index] = table.address(index)
+                }
+                table.now += .seconds(Int.random(in: 0...300, using: &table.random))
+                let addresses = (0..<4).compactMap { held[$0] == nil ? nil : table.address($0) }
+                #expect(Set(addresses).count == addresses.count, "seed \(seed)")
+                if table.pool.count > held.count {
+                    held[index] = table.address(index)
+                    #expect(held[index] != nil, "seed \(seed)")
+                }
+            }
+        }
     }
 
     @Test func `host and port are told apart, IPv6 in brackets`() {

@@ -67,7 +67,7 @@ final class SimulatedEdge: Sendable {
         case .flap, .loss:
             guard await !rest(.milliseconds(50), attempt) else { return .drained }
             state.withLock { _ = $0.live.insert(attempt.index) }
-            attempt.report(.connected(index: attempt.index, location: "here", address: attempt.edge))
+            attempt.report(.connected(index: attempt.index, location: "here", address: attempt.edge.host))
             return await rest(fault == .flap ? .milliseconds(100) : second, attempt) ? .drained : .lost("gone")
         }
     }

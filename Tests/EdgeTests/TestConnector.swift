@@ -37,7 +37,7 @@ final class TestConnector: Sendable {
         let link: HTTP2Link
         do {
             link = try await HTTP2Link.dial(
-                SocketAddress(ipAddress: "127.0.0.1", port: edge.tunnelPort),
+                .address(SocketAddress(ipAddress: "127.0.0.1", port: edge.tunnelPort)),
                 tls: EdgeTLS.connector(caFile: edge.directory.path(of: .authority), postQuantumOnly: false),
                 on: eventLoop
             ) { stream in

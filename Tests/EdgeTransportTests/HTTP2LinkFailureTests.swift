@@ -19,7 +19,7 @@ import TunnelWire
         let certificates = try TestCertificates.shared.get()
         let tls = try EdgeTLS.connector(caFile: certificates.authorityFile, postQuantumOnly: false)
         let link = try await HTTP2Link.dial(
-            address, tls: tls, on: MultiThreadedEventLoopGroup.singleton.next(), configuration: configuration
+            .address(address), tls: tls, on: MultiThreadedEventLoopGroup.singleton.next(), configuration: configuration
         ) { $0.refuse() }
         throw await LinkError(.closedByPeer, "became ready", cause: try? link.ended.get())
     }

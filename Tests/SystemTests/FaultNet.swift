@@ -40,9 +40,10 @@ struct FaultNet {
     let name: String
     private let addresses: [String: String]
 
-    static func up(on stage: Stage) async throws -> FaultNet {
+    /// - Parameter options: `v6`, `names`; see the fixture.
+    static func up(on stage: Stage, with options: [String] = []) async throws -> FaultNet {
         let name = "cf\(UUID().uuidString.prefix(6).lowercased())"
-        let facts = try await stage.fixture("fault-net", "up", name, as: Facts.self).facts
+        let facts = try await stage.fixture(["fault-net", "up", name] + options, as: Facts.self).facts
         return FaultNet(
             stage: stage, name: name,
             addresses: ["conn": facts.conn, "edge1": facts.edge1, "edge2": facts.edge2])
@@ -84,6 +85,11 @@ struct FaultNet {
         try await stage.fixture("fault-net", "delay", name, "\(milliseconds)", as: [String: String].self).program
     }
 
+    /// Runs the name server that conn asks.
+    func names(with options: String...) async throws -> Program {
+        try await stage.fixture(["fault-net", "names", name] + options, as: [String: String].self).program
+    }
+
     private var quiet: [String: String] { ["PYTHONDONTWRITEBYTECODE": "1"] }
 
     // MARK: Edges
@@ -108,12 +114,13 @@ struct FaultNet {
     }
 
     /// Runs an edge on its host, on the same ports each time.
-    func edge(_ host: String, data: String) async throws -> Program {
+    /// - Parameter listen: where connectors find it; its IPv4 address if nil.
+    func edge(_ host: String, data: String, listen: String? = nil) async throws -> Program {
         try? FileManager.default.removeItem(atPath: data + "/listening.json")
         let edge = try stage.start(
             inside(host) + [
                 Stage.executable("cloudflared-edge"), "run", "--data-dir", data,
-                "--tunnel-listen", tunnelAddress(host), "--https-listen", "127.0.0.1:8443",
+                "--tunnel-listen", listen ?? tunnelAddress(host), "--https-listen", "127.0.0.1:8443",
             ])
         do {
             try await stage.await("file", data + "/listening.json")
@@ -131,17 +138,22 @@ struct FaultNet {
     func connector(
         _ make: Make, edges: [String], token: String, ca: String, _ more: String...
     ) async throws -> Program {
+        let connector = try connector(
+            make, flags: edges.flatMap { ["--edge", tunnelAddress($0)] } + more, token: token, ca: ca)
+        try await connector.registered(edges.count)
+        return connector
+    }
+
+    /// Runs a connector that gets its edges by these flags.
+    func connector(_ make: Make = .ours, flags: [String], token: String, ca: String) throws -> Program {
         let config = try stage.write(
             "ingress:\n  - hostname: \(Self.host)\n    service: http_status:200\n  - service: http_status:404\n",
             to: "config-\(make.rawValue).yml")
-        let connector = try stage.start(
-            inside("conn") + [make.program, "tunnel", "--config", config]
-                + edges.flatMap { ["--edge", tunnelAddress($0)] } + [
-                    "--cacert", ca, "--protocol", "http2", "--no-autoupdate", "--metrics", "127.0.0.1:20300",
-                    "--grace-period", "5s", "--no-prechecks",
-                ] + more + ["run", "--token", token])
-        try await connector.registered(edges.count)
-        return connector
+        return try stage.start(
+            inside("conn") + [make.program, "tunnel", "--config", config] + flags + [
+                "--cacert", ca, "--protocol", "http2", "--no-autoupdate", "--metrics", "127.0.0.1:20300",
+                "--grace-period", "5s", "--no-prechecks", "run", "--token", token,
+            ])
     }
 
     /// Asks on an edge's own host until a request is answered.

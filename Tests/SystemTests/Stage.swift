@@ -70,6 +70,12 @@ extension Stage {
     func fixture<Facts: Decodable & Sendable>(
         _ arguments: String..., as facts: Facts.Type, asRoot: Bool = false
     ) async throws -> (program: Program, facts: Facts) {
+        try await fixture(arguments, as: facts, asRoot: asRoot)
+    }
+
+    func fixture<Facts: Decodable & Sendable>(
+        _ arguments: [String], as facts: Facts.Type, asRoot: Bool = false
+    ) async throws -> (program: Program, facts: Facts) {
         let path = Self.fixtures.appendingPathComponent(arguments[0]).path
         let prefix = asRoot && geteuid() != 0 ? ["sudo", "-n"] : []
         let program = try start(

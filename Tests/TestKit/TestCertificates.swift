@@ -11,7 +11,7 @@ package final class TestCertificates: Sendable {
 
     /// What a server certificate is made for.
     package enum Kind: String, CaseIterable, Sendable {
-        /// `h2.cftunnel.com`, `localhost` and 127.0.0.1, valid now.
+        /// `h2.cftunnel.com`, `cloudflare-dns.com`, `localhost` and 127.0.0.1, valid now.
         case valid
         /// The same, over since yesterday.
         case expired
@@ -30,7 +30,9 @@ package final class TestCertificates: Sendable {
         }
         for kind in Kind.allCases {
             let names =
-                kind == .otherName ? "DNS:other.test" : "DNS:h2.cftunnel.com,DNS:localhost,DNS:app.test,IP:127.0.0.1"
+                kind == .otherName
+                ? "DNS:other.test"
+                : "DNS:h2.cftunnel.com,DNS:cloudflare-dns.com,DNS:localhost,DNS:app.test,IP:127.0.0.1"
             let file = path("\(kind.rawValue).ext")
             try "subjectAltName=\(names)\nextendedKeyUsage=serverAuth\n".write(
                 toFile: file, atomically: true, encoding: .utf8)

@@ -38,7 +38,8 @@ package struct TestLink: Sendable {
             let trusted = try EdgeTLS.connector(
                 caFile: caFile ?? certificates.authorityFile, postQuantumOnly: postQuantumOnly)
             let connector = try await HTTP2Link.dial(
-                address, tls: trusted, on: group.next(), configuration: connectorConfiguration, arrived: arrived)
+                .address(address), tls: trusted, on: group.next(), configuration: connectorConfiguration,
+                arrived: arrived)
             let edge = try await accepted.futureResult.get()
             try await edge.becomeReady()
             return TestLink(edge: edge, connector: connector, listener: listener)

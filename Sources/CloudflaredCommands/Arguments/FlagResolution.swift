@@ -105,6 +105,8 @@ struct FlagResolution: Sendable {
 
     private mutating func warnAboutSecrets() {
         for value in values.values where value.definition.isSecret && value.source.isCommandLine {
+            // Most proxies want no login.
+            if value.definition.id == "edge-proxy", !value.texts.joined().contains("@") { continue }
             let variable = value.definition.environment.first
             let file =
                 ["token", "service-token-secret"].contains(value.definition.id)

@@ -69,6 +69,8 @@ enum TunnelFlags {
         row("max-fetch-size", [], .integer, .account, "TUNNEL_MAX_FETCH_SIZE"),
         row("edge-ip-version", .connector, "TUNNEL_EDGE_IP_VERSION"),
         row("edge-bind-address", .connector, "TUNNEL_EDGE_BIND_ADDRESS"),
+        // May hold a password.
+        row("edge-proxy", .connector, "TUNNEL_EDGE_PROXY", isSecret: true),
         row("ha-connections", [], .integer, .connector),
         row("retries", [], .integer, .connector, "TUNNEL_RETRIES"),
         row("max-edge-addr-retries", [], .integer, .connector),

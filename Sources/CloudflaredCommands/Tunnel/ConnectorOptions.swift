@@ -3,7 +3,10 @@ import ServiceHost
 
 /// How a connector reaches its edge and reports on itself. Source: cli-and-config.md section 1.7, tables A, E and F.
 struct ConnectorOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Address of the edge, host:port. Repeat it for several.", valueName: "address"))
+    @Option(
+        help: ArgumentHelp(
+            "Address of the edge, host:port, instead of finding it by DNS. Repeat it for several.", valueName: "address"
+        ))
     var edge: [String] = []
 
     @Option(name: .customLong("protocol"), help: "auto or http2; quic is not in this version.")
@@ -12,14 +15,20 @@ struct ConnectorOptions: ParsableArguments {
     @Flag(help: "Insist on the post-quantum key agreement with the edge.")
     var postQuantum = false
 
-    @Option(help: "Region of the edge (us).")
+    @Option(help: "Region of the edge that is found by DNS (us).")
     var region: String?
 
-    @Option(help: "4, 6 or auto.")
+    @Option(help: "Addresses of the edge that are used: 4, 6 or auto.")
     var edgeIPVersion = "auto"
 
-    @Option(help: "Local address for connections to the edge.")
+    @Option(help: ArgumentHelp("Local address for connections to the edge.", valueName: "ip"))
     var edgeBindAddress: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Proxy for connections to the edge: http://[user:password@]host:port or socks5://host:port. HTTPS_PROXY is not asked here.",
+            valueName: "url"))
+    var edgeProxy: String?
 
     @Option(help: "Number of connections to the edge.")
     var haConnections = 4

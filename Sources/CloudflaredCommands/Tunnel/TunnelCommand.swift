@@ -39,7 +39,7 @@ struct TunnelCommand: CloudflaredCommand {
         // Everything that can be wrong here is found before anything is made at the account API.
         // The stand-in credentials go nowhere: only the flags are looked at.
         let standIn = TunnelCredentials(accountTag: "", tunnelSecret: TunnelSecret([]), tunnelID: UUID())
-        _ = try TunnelStart.configuration(of: try plan(intent, credentials: standIn, context))
+        _ = try plan(intent, credentials: standIn, context)
         let ensured = try await account.withClient(context) { client in
             try await ensure(intent, client, context)
         }

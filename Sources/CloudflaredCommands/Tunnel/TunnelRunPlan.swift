@@ -1,21 +1,13 @@
+import ByteStream
 import Connector
 import Foundation
 import Logging
+import NIOCore
 import ServiceHost
 import TunnelConfig
 
 /// Everything that a connector run needs, decided: flags, environment, files and account API have been asked.
 struct TunnelRunPlan: Sendable {
-    enum Transport: String, Sendable {
-        case auto, http2
-    }
-
-    enum EdgeIPVersion: String, Sendable {
-        case auto
-        case ipv4 = "4"
-        case ipv6 = "6"
-    }
-
     struct Tag: Sendable, Equatable {
         var name: String
         var value: String
@@ -29,11 +21,14 @@ struct TunnelRunPlan: Sendable {
     var edges: [String]
     /// PEM file of authorities for the edge, besides the system's.
     var authorityFile: String?
-    var transport: Transport
+    var transport: ProtocolSelector
     var isPostQuantumRequired: Bool
+    /// Of the edge that is looked up, by flag or by the tunnel's credentials.
     var region: String?
-    var edgeIPVersion: EdgeIPVersion
-    var edgeBindAddress: String?
+    /// Nil for both.
+    var edgeFamily: EdgeAddresses.Family?
+    var edgeBindAddress: SocketAddress?
+    var edgeProxy: ProxyServer?
     var haConnections: Int
     var retries: Int
     var maximumEdgeAddressRetries: Int
@@ -72,22 +67,15 @@ struct TunnelRunPlan: Sendable {
         settings = context.settings
         edges = options.edge
         for edge in edges { try Self.checkEdge(edge) }
-        transport = try Self.transport(options.transport, context)
+        maximumEdgeAddressRetries = try Self.checked(options.maxEdgeAddrRetries, 0...255, "--max-edge-addr-retries")
+        transport = try Self.transport(options.transport, addressRetries: maximumEdgeAddressRetries)
         isPostQuantumRequired = options.postQuantum
-        region = options.region.flatMap { $0.isEmpty ? nil : $0 }
-        if let region, let endpoint = credentials.endpoint, !endpoint.isEmpty {
-            throw CommandError(
-                .usage,
-                "the tunnel belongs to the endpoint \"\(endpoint)\", so --region \(region) cannot be used with it")
-        }
-        guard let version = EdgeIPVersion(rawValue: options.edgeIPVersion.lowercased()) else {
-            throw CommandError(.usage, "--edge-ip-version takes 4, 6 or auto, not \"\(options.edgeIPVersion)\"")
-        }
-        edgeIPVersion = version
-        edgeBindAddress = options.edgeBindAddress.flatMap { $0.isEmpty ? nil : $0 }
+        region = try Self.region(options.region, credentials)
+        edgeBindAddress = try Self.bindAddress(options.edgeBindAddress)
+        edgeFamily = try Self.family(options.edgeIPVersion, edgeBindAddress, context)
+        edgeProxy = try Self.proxy(options.edgeProxy)
         haConnections = try Self.checked(options.haConnections, 1...64, "--ha-connections")
         retries = try Self.checked(options.retries, 0...1_000_000, "--retries")
-        maximumEdgeAddressRetries = try Self.checked(options.maxEdgeAddrRetries, 0...255, "--max-edge-addr-retries")
         rpcTimeout = try Self.checked(options.rpcTimeout, default: .seconds(5), from: .milliseconds(1), "--rpc-timeout")
         gracePeriod = try Self.checked(
             options.gracePeriod, default: .seconds(30), from: .zero, to: .seconds(180), "--grace-period")
@@ -112,12 +100,11 @@ struct TunnelRunPlan: Sendable {
     /// nobody relies on them.
     var withoutEffect: [String] {
         var names: [String] = []
-        if region != nil { names.append("--region") }
-        if edgeIPVersion != .auto { names.append("--edge-ip-version") }
-        if edgeBindAddress != nil { names.append("--edge-bind-address") }
         if writeTimeout != .zero { names.append("--write-stream-timeout") }
         if maximumActiveFlows != 0 { names.append("--max-active-flows") }
+        // Without another transport there is nothing to fall back to.
         if maximumEdgeAddressRetries != 8 { names.append("--max-edge-addr-retries") }
+        if region != nil, !edges.isEmpty { names.append("--region (with --edge)") }
         if routing.rules.contains(where: \.originRequest.http2Origin) { names.append("--http2-origin") }
         if label != nil { names.append("--label") }
         return names
@@ -125,15 +112,72 @@ struct TunnelRunPlan: Sendable {
 
     // MARK: Checks
 
-    private static func transport(_ text: String, _ context: CommandContext) throws -> Transport {
+    private static func transport(_ text: String, addressRetries: Int) throws -> ProtocolSelector {
+        let choice: ProtocolSelector.Transport?
         switch text.lowercased() {
-        case "auto", "": return .auto
-        case "http2", "h2mux": return .http2
-        case "quic":
-            context.logger.warning("QUIC is not in this version, connecting with http2")
-            return .http2
-        default:
-            throw CommandError(.usage, "--protocol takes auto or http2, not \"\(text)\"")
+        case "auto", "": choice = nil
+        case "http2", "h2mux": choice = .http2
+        case "quic": choice = .quic
+        default: throw CommandError(.usage, "--protocol takes auto or http2, not \"\(text)\"")
+        }
+        do {
+            return try ProtocolSelector(choice, addressRetries: addressRetries)
+        } catch {
+            throw CommandError(.usage, "\(error)")
+        }
+    }
+
+    /// The region becomes part of a name that is looked up.
+    private static func region(_ text: String?, _ credentials: TunnelCredentials) throws -> String? {
+        let region = text.flatMap { $0.isEmpty ? nil : $0 }
+        let endpoint = credentials.endpoint.flatMap { $0.isEmpty ? nil : $0 }
+        if let region, let endpoint {
+            throw CommandError(
+                .usage,
+                "the tunnel belongs to the endpoint \"\(endpoint)\", so --region \(region) cannot be used with it")
+        }
+        guard let name = region ?? endpoint else { return nil }
+        let isLabel =
+            name.utf8.count <= 40 && name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") }
+        guard isLabel else {
+            throw CommandError(.usage, "--region takes a word such as us, not \"\(name)\"")
+        }
+        return name.lowercased()
+    }
+
+    private static func bindAddress(_ text: String?) throws -> SocketAddress? {
+        guard let text, !text.isEmpty else { return nil }
+        guard let address = try? SocketAddress(ipAddress: text, port: 0) else {
+            throw CommandError(.usage, "--edge-bind-address takes an IP address of this host, not \"\(text)\"")
+        }
+        return address
+    }
+
+    /// A connection cannot leave from an address of the other family.
+    private static func family(
+        _ text: String, _ bindAddress: SocketAddress?, _ context: CommandContext
+    ) throws -> EdgeAddresses.Family? {
+        let wanted: EdgeAddresses.Family?
+        switch text.lowercased() {
+        case "auto", "": wanted = nil
+        case "4": wanted = .v4
+        case "6": wanted = .v6
+        default: throw CommandError(.usage, "--edge-ip-version takes 4, 6 or auto, not \"\(text)\"")
+        }
+        guard let bindAddress else { return wanted }
+        let forced: EdgeAddresses.Family = bindAddress.protocol == .inet6 ? .v6 : .v4
+        if let wanted, wanted != forced {
+            context.logger.warning("--edge-ip-version gives way to the family of --edge-bind-address")
+        }
+        return forced
+    }
+
+    private static func proxy(_ text: String?) throws -> ProxyServer? {
+        guard let text, !text.isEmpty else { return nil }
+        do {
+            return try ProxyServer(url: text)
+        } catch {
+            throw CommandError(.usage, "--edge-proxy \(error)")
         }
     }
 

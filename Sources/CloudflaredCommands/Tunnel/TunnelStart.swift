@@ -19,7 +19,7 @@ enum TunnelStart {
     ) async throws {
         logStart(of: plan, context)
         let supervisor = Supervisor(
-            configuration: try configuration(of: plan), metricsAddress: plan.metrics,
+            configuration: configuration(of: plan), metricsAddress: plan.metrics,
             source: source(context, planAgain), group: MultiThreadedEventLoopGroup.singleton,
             logger: context.logger)
         let forwarders = try ForwarderPlans.configurations(of: context.configuration?.forwarders ?? [], context)
@@ -74,7 +74,7 @@ enum TunnelStart {
             var context = context
             context.configuration = reading.configuration
             context.settings = reading.resolution.settings
-            let served = try configuration(of: try planAgain(command, context)).served
+            let served = configuration(of: try planAgain(command, context)).served
             reading.warn(context.logger)
             let level = command.loggingSetup.parsedLevel
             return ConfigurationSource.Reading(
@@ -83,15 +83,14 @@ enum TunnelStart {
         }
     }
 
-    /// The plan in the connector's own terms. What it does not do yet is refused, or said, but never passed over.
-    static func configuration(of plan: TunnelRunPlan) throws -> ConnectorConfiguration {
-        guard !plan.edges.isEmpty else {
-            throw CommandError(
-                .usage,
-                "looking up an edge is not in this version; name yours with --edge host:port (or edge: in config.yml)")
-        }
+    /// The plan in the connector's own terms.
+    static func configuration(of plan: TunnelRunPlan) -> ConnectorConfiguration {
         var configuration = ConnectorConfiguration(
             credentials: plan.credentials, routes: plan.routing, edges: plan.edges, version: Version.current)
+        configuration.region = plan.region
+        configuration.edgeFamily = plan.edgeFamily
+        configuration.edgeBindAddress = plan.edgeBindAddress
+        configuration.edgeProxy = plan.edgeProxy
         configuration.edgeCAFile = plan.authorityFile
         configuration.postQuantumOnly = plan.isPostQuantumRequired
         configuration.haConnections = plan.haConnections
@@ -123,7 +122,7 @@ enum TunnelStart {
         logger.info("Settings: \(map(context.settings))")
         logger.info("Environmental variables \(map(tunnelEnvironment(context.environment)))")
         logger.info("Generated Connector ID: \(plan.connectorID.lowercased)")
-        logger.info("Initial protocol http2")
+        logger.info("Initial protocol \(plan.transport.current.rawValue)")
         for name in plan.withoutEffect {
             logger.warning("\(name) has no effect in this version")
         }

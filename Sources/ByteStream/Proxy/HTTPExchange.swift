@@ -1,19 +1,21 @@
-import NIOCore
-import NIOHTTP1
-import NIOSSL
+package import NIOCore
+package import NIOHTTP1
 
 /// One HTTP/1.1 request without a body and its answer, on a channel that becomes something else when the answer is the one
 /// hoped for: a CONNECT tunnel or a WebSocket.
 ///
 /// Sits behind encoder and decoder, which it removes together with itself; bytes that came behind the answer's head
 /// reach the handlers behind it. The head is bounded by the decoder's limits, the body of a
-/// refusal by `UpgradeAnswer.maximumBody`.
-final class HTTPExchange: ChannelInboundHandler, RemovableChannelHandler {
-    typealias InboundIn = HTTPClientResponsePart
-    typealias OutboundOut = HTTPClientRequestPart
+/// refusal by `maximumBody`.
+package final class HTTPExchange: ChannelInboundHandler, RemovableChannelHandler {
+    package typealias InboundIn = HTTPClientResponsePart
+    package typealias OutboundOut = HTTPClientRequestPart
+
+    /// Bytes of a refusal that are read, and may be quoted.
+    package static let maximumBody = 1024
 
     /// How it went.
-    enum Outcome {
+    package enum Outcome {
         /// The hoped-for answer; the channel belongs to the next handlers.
         case accepted
         /// Another answer, with the first bytes of its body.
@@ -23,8 +25,8 @@ final class HTTPExchange: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     /// The peer ended the connection before the answer was complete.
-    struct EndedEarly: Error, CustomStringConvertible {
-        var description: String { "the connection was closed before the answer came" }
+    package struct EndedEarly: Error, CustomStringConvertible {
+        package var description: String { "the connection was closed before the answer came" }
     }
 
     private let request: HTTPRequestHead
@@ -66,7 +68,7 @@ final class HTTPExchange: ChannelInboundHandler, RemovableChannelHandler {
     ///   - onAccepted: may add a handler at the tail that takes what came behind the answer, but not write: encoder and
     ///     decoder still stand before it.
     ///   - onOutcome: called once.
-    static func start(
+    package static func start(
         _ request: HTTPRequestHead, on channel: any Channel, isHopedFor: @escaping (HTTPResponseHead) -> Bool,
         onSent: @escaping () -> Void, onAccepted: @escaping () throws -> Void,
         onOutcome: @escaping (Outcome) -> Void
@@ -76,7 +78,7 @@ final class HTTPExchange: ChannelInboundHandler, RemovableChannelHandler {
         try channel.pipeline.syncOperations.addHandlers(exchange.encoder, exchange.decoder, exchange)
     }
 
-    func handlerAdded(context: ChannelHandlerContext) {
+    package func handlerAdded(context: ChannelHandlerContext) {
         context.write(wrapOutboundOut(.head(request)), promise: nil)
         let sent = context.eventLoop.makePromise(of: Void.self)
         sent.futureResult.assumeIsolated().whenSuccess { self.onSent() }
@@ -84,7 +86,7 @@ final class HTTPExchange: ChannelInboundHandler, RemovableChannelHandler {
         context.read()
     }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isOver else { return }
         switch unwrapInboundIn(data) {
         case .head(let head):
@@ -92,18 +94,18 @@ final class HTTPExchange: ChannelInboundHandler, RemovableChannelHandler {
             isAccepted = isHopedFor(head)
         case .body(let bytes):
             body.writeImmutableBuffer(bytes)
-            if body.readableBytes >= UpgradeAnswer.maximumBody { refuse() }
+            if body.readableBytes >= Self.maximumBody { refuse() }
         case .end:
             // The decoder's last word, only now it may go.
             if isAccepted { accept(context) } else { refuse() }
         }
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) {
+    package func channelReadComplete(context: ChannelHandlerContext) {
         if isOver { context.fireChannelReadComplete() } else { context.read() }
     }
 
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case ChannelEvent.inputClosed = event, !isOver {
             ended(EndedEarly())
         } else {
@@ -111,12 +113,12 @@ final class HTTPExchange: ChannelInboundHandler, RemovableChannelHandler {
         }
     }
 
-    func channelInactive(context: ChannelHandlerContext) {
+    package func channelInactive(context: ChannelHandlerContext) {
         ended(EndedEarly())
         context.fireChannelInactive()
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    package func errorCaught(context: ChannelHandlerContext, error: any Error) {
         if isOver { context.fireErrorCaught(error) } else { ended(error) }
     }
 
@@ -145,7 +147,7 @@ final class HTTPExchange: ChannelInboundHandler, RemovableChannelHandler {
     private func refuse() {
         guard !isOver, let answer else { return }
         isOver = true
-        let text = body.getString(at: 0, length: min(body.readableBytes, UpgradeAnswer.maximumBody)) ?? ""
+        let text = body.getString(at: 0, length: min(body.readableBytes, Self.maximumBody)) ?? ""
         onOutcome(.refused(answer, body: text))
     }
 
@@ -158,80 +160,5 @@ final class HTTPExchange: ChannelInboundHandler, RemovableChannelHandler {
             isOver = true
             onOutcome(.failed(error))
         }
-    }
-}
-
-/// Takes the end of the TCP connection without a TLS goodbye for a normal end: a WebSocket stream needs no more, and peers
-/// that just close are common (access-protocol section 1.11). The event for the end follows.
-final class BareCloseHandler: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if case .uncleanShutdown? = error as? NIOSSLError { return }
-        context.fireErrorCaught(error)
-    }
-}
-
-/// Speaks SOCKS5 on a fresh connection to a proxy, then leaves.
-final class SOCKS5Handler: ChannelInboundHandler, RemovableChannelHandler {
-    typealias InboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
-
-    private var handshake: SOCKS5Handshake
-    private var buffer = ByteBuffer()
-    private var isOver = false
-    private let onOutcome: (HTTPExchange.Outcome) -> Void
-
-    init(_ handshake: SOCKS5Handshake, onOutcome: @escaping (HTTPExchange.Outcome) -> Void) {
-        self.handshake = handshake
-        self.onOutcome = onOutcome
-    }
-
-    func handlerAdded(context: ChannelHandlerContext) {
-        context.writeAndFlush(wrapOutboundOut(handshake.greeting), promise: nil)
-        context.read()
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard !isOver else { return }
-        buffer.writeImmutableBuffer(unwrapInboundIn(data))
-        do throws(SOCKS5Handshake.Refusal) {
-            while !isOver {
-                switch try handshake.received(&buffer) {
-                case .send(let bytes): context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
-                case .none: return
-                case .succeed:
-                    isOver = true
-                    context.pipeline.syncOperations.removeHandler(self, promise: nil)
-                    onOutcome(.accepted)
-                }
-            }
-        } catch {
-            end(error)
-        }
-    }
-
-    func channelReadComplete(context: ChannelHandlerContext) {
-        if isOver { context.fireChannelReadComplete() } else { context.read() }
-    }
-
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case ChannelEvent.inputClosed = event { end(HTTPExchange.EndedEarly()) }
-        context.fireUserInboundEventTriggered(event)
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        end(HTTPExchange.EndedEarly())
-        context.fireChannelInactive()
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        end(error)
-    }
-
-    private func end(_ error: any Error) {
-        guard !isOver else { return }
-        isOver = true
-        onOutcome(.failed(error))
     }
 }
