@@ -163,7 +163,7 @@ let package = Package(
                 nioEmbedded, logging,
             ]),
         tests("AccessTests", ["Access", "AccessPolicy", "TestKit", logging]),
-        tests("ServiceHostTests", ["ServiceHost", nioCore, nioPosix, logging]),
+        tests("ServiceHostTests", ["ServiceHost", "TestKit", nioCore, nioPosix, logging]),
         tests("ControlAPITests", ["ControlAPI", "TunnelConfig", hummingbird, nioCore, logging]),
         tests("EdgeStoreTests", ["EdgeStore", "AccessPolicy", "TunnelConfig", x509, asn1]),
         tests(
