@@ -6,7 +6,9 @@ struct ConnectorOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Address of the edge, host:port. Repeat it for several.", valueName: "address"))
     var edge: [String] = []
 
-    @Option(name: .customLong("protocol"), help: "auto or http2; quic is not in this version.")
+    @Option(
+        name: .customLong("protocol"), help: "auto or http2; quic is not in this version.",
+        completion: .list(["auto", "http2"]))
     var transport = "auto"
 
     @Flag(help: "Insist on the post-quantum key agreement with the edge.")
@@ -15,7 +17,7 @@ struct ConnectorOptions: ParsableArguments {
     @Option(help: "Region of the edge (us).")
     var region: String?
 
-    @Option(help: "4, 6 or auto.")
+    @Option(help: "4, 6 or auto.", completion: .list(["4", "6", "auto"]))
     var edgeIPVersion = "auto"
 
     @Option(help: "Local address for connections to the edge.")
@@ -59,11 +61,23 @@ struct ConnectorOptions: ParsableArguments {
 
     @Option(
         help:
-            "When systemd is told that the connector has started: with the first connection, with most of them (quorum) or with the process."
+            "When systemd is told that the connector has started: with the first connection, with most of them (quorum) or with the process.",
+        completion: .list(["first", "quorum", "process"])
     )
     var readyPolicy = "first"
 
     @Option(
-        help: ArgumentHelp("File for the process number, written when the first connection stands.", valueName: "file"))
+        help: ArgumentHelp(
+            "Public address that leads through this tunnel and answers 200. It is asked again and again, by the "
+                + "authorities of the system and of --cacert; while two in a row fail, /ready answers 503.",
+            valueName: "url"))
+    var readyCanary: String?
+
+    @Option(help: "Time between two such questions (30s).")
+    var readyCanaryInterval: DurationArgument?
+
+    @Option(
+        help: ArgumentHelp("File for the process number, written when the first connection stands.", valueName: "file"),
+        completion: .file())
     var pidfile: String?
 }

@@ -1,4 +1,5 @@
 import Connector
+import ControlAPI
 import Foundation
 import Logging
 import ServiceHost
@@ -49,6 +50,7 @@ struct TunnelRunPlan: Sendable {
     var metrics: MetricsAddress
     var pidFile: PIDFile?
     var readyPolicy: ReadyPolicy
+    var canary: Canary?
     /// What the file's rules inherit, as `/config` shows it.
     var originDefaults: OriginRequest
     var warpRouting: ConfigFile.WarpRouting
@@ -103,6 +105,7 @@ struct TunnelRunPlan: Sendable {
                 .usage, "--ready-policy takes first, quorum or process, not \"\(options.readyPolicy)\"")
         }
         readyPolicy = policy
+        canary = try Self.canary(options, authorityFile: self.authorityFile, context)
         originDefaults = context.configuration?.originRequest ?? OriginRequest()
         warpRouting = context.configuration?.warpRouting ?? ConfigFile.WarpRouting()
         pidFile = options.pidfile.flatMap { $0.isEmpty ? nil : PIDFile(path: context.path($0)) }
@@ -135,6 +138,22 @@ struct TunnelRunPlan: Sendable {
         default:
             throw CommandError(.usage, "--protocol takes auto or http2, not \"\(text)\"")
         }
+    }
+
+    private static func canary(
+        _ options: ConnectorOptions, authorityFile: String?, _ context: CommandContext
+    ) throws -> Canary? {
+        let interval = try checked(
+            options.readyCanaryInterval, default: .seconds(30), from: .seconds(1), "--ready-canary-interval")
+        guard let url = options.readyCanary, !url.isEmpty else { return nil }
+        let address: PublicAddress
+        do {
+            address = try PublicAddress(
+                url, authorityFiles: authorityFile.map { [$0] } ?? [], environment: context.environment)
+        } catch {
+            throw CommandError(.usage, "--ready-canary cannot be asked", cause: error)
+        }
+        return Canary(interval: interval) { try await address.ask() }
     }
 
     private static func checkEdge(_ text: String) throws {
