@@ -234,7 +234,7 @@ extension SystemTests {
                 set -e
                 cloudflared-edge route add tcp.site.test web --data-dir \(data)
                 cloudflared-edge access app add tcp.site.test --open --data-dir \(data)
-                sed -i '/^ingress:/a - hostname: tcp.site.test\n  service: tcp://127.0.0.1:20241' /etc/cloudflared/config.yml
+                sed -i '/^ingress:/a - hostname: tcp.site.test\\n  service: tcp://127.0.0.1:20241' /etc/cloudflared/config.yml
                 systemctl reload cloudflared
                 echo 127.0.0.1 tcp.site.test >>/etc/hosts
                 useradd --create-home --uid 1000 me

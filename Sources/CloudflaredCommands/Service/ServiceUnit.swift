@@ -74,7 +74,7 @@ enum ServiceUnit {
             LoadCredential=token:/etc/cloudflared/\(below)token
             ExecStart=\(program) --no-autoupdate\(configuration) tunnel run --token-file ${CREDENTIALS_DIRECTORY}/token
             # systemd 252 has no Type=notify-reload.
-            ExecReload=/bin/kill -HUP $MAINPID
+            ExecReload=/bin/sh -c "kill -HUP ${MAINPID}"
             # The program asks for more time as long as it tries.
             TimeoutStartSec=90
             # Longer than the grace period of 30 s in which open streams may end; set both when one grows.
