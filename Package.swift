@@ -171,7 +171,7 @@ let package = Package(
             ]),
         tests("NameResolverTests", ["NameResolver", "ByteStream", "TestKit", nioCore, nioPosix, nioSSL]),
         tests("AccessTests", ["Access", "AccessPolicy", "TestKit", logging]),
-        tests("ServiceHostTests", ["ServiceHost", nioCore, nioPosix, logging]),
+        tests("ServiceHostTests", ["ServiceHost", "TestKit", nioCore, nioPosix, logging]),
         tests("ControlAPITests", ["ControlAPI", "TunnelConfig", hummingbird, nioCore, logging]),
         tests("EdgeStoreTests", ["EdgeStore", "AccessPolicy", "TunnelConfig", x509, asn1]),
         tests(

@@ -45,6 +45,7 @@ stage_program() {
         [[ ! -e $unit ]] || install -m 644 "$unit" "$root$units/"
     done
     if [[ $name == cloudflared ]]; then
-        install -D -m 644 systemd/cloudflared-access@.service "$root/usr/lib/systemd/user/cloudflared-access@.service"
+        install -d "$root/usr/lib/systemd/user"
+        install -m 644 systemd/cloudflared-access@.{service,socket} "$root/usr/lib/systemd/user/"
     fi
 }

@@ -37,7 +37,7 @@ final class ForwardedConnection: @unchecked Sendable {
         self.webSocket = webSocket
         // A dead edge is noticed by its missing pongs. After the edge's end standard input has nobody to talk to for long;
         // a socket may still be sending to a peer that only listens.
-        let isStandardIO = configuration.listen == nil
+        let isStandardIO = configuration.isStandardIO
         let limits = Splice.Limits(
             idle: nil, idleHalfClosed: isStandardIO ? configuration.linger : .minutes(5),
             idleAfterLeft: configuration.linger)

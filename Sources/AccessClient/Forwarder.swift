@@ -5,6 +5,7 @@ package import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NIOSSL
+import ServiceHost
 import TunnelConfig
 
 /// Lets local programs reach a service behind an Access hostname: what `cloudflared access tcp` is (and its aliases rdp,
@@ -29,26 +30,22 @@ package struct Forwarder: Sendable {
 
     /// Runs in the mode of the configuration: listens until cancelled, or carries standard input and output.
     ///
-    /// - Parameter onListening: called once with the bound address.
-    /// - Throws: `AccessError`. A failed connection ends a listener never, standard input and output always.
-    package func run(onListening: @Sendable (SocketAddress) -> Void = { _ in }) async throws {
-        guard let listen = configuration.listen else {
+    /// - Parameter onListening: called with the bound address, each time it is bound.
+    /// - Throws: `AccessError` when it cannot listen at the start. A failed connection ends a listener never, standard
+    ///   input and output always.
+    package func run(onListening: @escaping @Sendable (SocketAddress) -> Void = { _ in }) async throws {
+        guard !configuration.isStandardIO else {
             try await runStandardIO()
             return
         }
-        let tls = try trustedContext()
-        let listener = try await bind(listen)
-        if let bound = listener.channel.localAddress {
-            logger.info("Start Websocket listener", metadata: ["host": "\(Self.text(of: bound))"])
-            onListening(bound)
+        let listener = ForwarderListener(try prepared())
+        try await listener.run(mustListen: true) { condition in
+            if case .listening(let address) = condition { onListening(address) }
         }
-        if !listen.isLoopback {
-            logger.warning(
-                "Other machines can reach this listener and use your access: listen on localhost unless that is meant",
-                metadata: ["host": "\(listen)"])
-        }
-        try await accept(listener, tls: tls)
     }
+
+    /// With its authorities read, so that it can serve.
+    func prepared() throws -> PreparedForwarder { PreparedForwarder(forwarder: self, tls: try trustedContext()) }
 
     /// The TLS settings of all connections; made once, since reading the authorities takes time.
     func trustedContext() throws -> NIOSSLContext {
@@ -58,59 +55,53 @@ package struct Forwarder: Sendable {
 
     // MARK: Listening
 
-    private typealias Listener = NIOAsyncChannel<ChannelPipe, Never>
+    typealias Listener = NIOAsyncChannel<ChannelPipe, Never>
 
-    private func bind(_ listen: ListenAddress) async throws -> Listener {
-        // The first address of localhost, without asking a name service.
-        let host = ProxySettings.isLocalhostName(listen.host) ? "127.0.0.1" : listen.host
+    /// Listens on the inherited socket if there is one, else on the configured address.
+    ///
+    /// - Throws: `AccessError` (listen).
+    func bind() async throws -> Listener {
+        let bootstrap = ServerBootstrap(group: eventLoopGroup)
+            .serverChannelOption(.backlog, value: 256)
+            .childChannelOption(.autoRead, value: false)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
         do {
-            return try await ServerBootstrap(group: eventLoopGroup)
-                .serverChannelOption(.backlog, value: 256)
-                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-                .childChannelOption(.autoRead, value: false)
-                .childChannelOption(.allowRemoteHalfClosure, value: true)
-                .bind(host: host, port: listen.port) { channel in
-                    channel.eventLoop.makeCompletedFuture { try ChannelPipe.install(on: channel) }
-                }
+            if let socket = configuration.socket {
+                return try await bootstrap.bind(try socket.copy(), childChannelInitializer: Self.pipe)
+            }
+            guard let listen = configuration.listen else {
+                throw AccessError(.listen, "there is no address to listen on")
+            }
+            // The first address of localhost, without asking a name service.
+            let host = ProxySettings.isLocalhostName(listen.host) ? "127.0.0.1" : listen.host
+            return try await bootstrap.serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                .bind(host: host, port: listen.port, childChannelInitializer: Self.pipe)
         } catch {
             let remedy =
                 (error as? IOError)?.errnoCode == EADDRINUSE
-                ? "; the port is taken, see `lsof -nP -iTCP:\(listen.port)`" : ""
+                ? "; the port is taken, see `lsof -nP -iTCP:\(configuration.listen?.port ?? 0)`" : ""
             throw AccessError(
-                .listen, "failed to start forwarding server: cannot listen on \(listen)\(remedy)", cause: error)
+                .listen, "failed to start forwarding server: cannot listen on \(listenerName)\(remedy)", cause: error)
         }
     }
 
-    private func accept(_ listener: Listener, tls: NIOSSLContext) async throws {
-        var failure: (any Error)?
-        try await listener.executeThenClose { accepted in
-            await withTaskGroup(of: Void.self) { connections in
-                var open = 0
-                do {
-                    for try await local in accepted {
-                        // At the limit the next one waits for an end, and those behind it in the kernel's queue.
-                        if open >= configuration.maximumConnections {
-                            await connections.next()
-                            open -= 1
-                        }
-                        open += 1
-                        connections.addTask { await serve(local, tls: tls) }
-                    }
-                } catch {
-                    if !Task.isCancelled { failure = error }
-                }
-                // Nobody shall wait in the queue of a listener that is leaving.
-                listener.channel.close(promise: nil)
-                await connections.waitForAll()
-            }
-        }
-        guard Task.isCancelled else {
-            throw AccessError(.listen, "the listener ended by itself; start the command again", cause: failure)
-        }
+    /// Where it listens, or is to listen, for messages.
+    var listenerName: String {
+        configuration.socket.map { Self.text(of: $0.address) } ?? configuration.listen.map { "\($0)" } ?? ""
+    }
+
+    /// Whether other machines cannot reach it.
+    var isPrivate: Bool {
+        guard let socket = configuration.socket else { return configuration.listen?.isLoopback ?? true }
+        return socket.address.ipAddress.map { ListenAddress(host: $0, port: 0).isLoopback } ?? true
+    }
+
+    @Sendable private static func pipe(_ channel: any Channel) -> EventLoopFuture<ChannelPipe> {
+        channel.eventLoop.makeCompletedFuture { try ChannelPipe.install(on: channel) }
     }
 
     /// One local connection, from accept to end; its failure is logged here and goes no further.
-    private func serve(_ local: ChannelPipe, tls: NIOSSLContext) async {
+    fileprivate func serve(_ local: ChannelPipe, tls: NIOSSLContext) async {
         do {
             let summary = try await forward(local, tls: tls)
             logger.debug(
@@ -145,7 +136,21 @@ package struct Forwarder: Sendable {
     }
 
     static func text(of address: SocketAddress) -> String {
-        guard let host = address.ipAddress, let port = address.port else { return "\(address)" }
+        guard let host = address.ipAddress, let port = address.port else { return address.pathname ?? "\(address)" }
         return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
+}
+
+/// What serves the connections of a listener until it is replaced.
+struct PreparedForwarder: Sendable {
+    let forwarder: Forwarder
+    fileprivate let tls: NIOSSLContext
+
+    fileprivate init(forwarder: Forwarder, tls: NIOSSLContext) {
+        self.forwarder = forwarder
+        self.tls = tls
+    }
+
+    /// Carries one local connection to its end.
+    func serve(_ local: ChannelPipe) async { await forwarder.serve(local, tls: tls) }
 }

@@ -8,8 +8,10 @@ package import TunnelConfig
 package struct ForwarderConfiguration: Sendable {
     /// The protected host, with port, path and query.
     package var hostname: AccessHostname
-    /// Where to listen. Nil: standard input and output are the one connection.
+    /// Where to listen. Nil, and without ``socket``: standard input and output are the one connection.
     package var listen: ListenAddress?
+    /// Listens there already, for this forwarder; nothing is bound then.
+    package var socket: InheritedSocket?
     /// Where a bastion shall connect to; sent as `Cf-Access-Jump-Destination`.
     package var destination: JumpDestination?
     /// Extra request headers (`-H`), see `UpgradeRequest` for what they may change.
@@ -41,6 +43,8 @@ package struct ForwarderConfiguration: Sendable {
         self.listen = listen
         self.environment = environment
     }
+
+    var isStandardIO: Bool { listen == nil && socket == nil }
 
     /// Reads `-H` values: split at the first colon, both sides trimmed, entries without a colon skipped (access-protocol
     /// section 1.8).

@@ -20,10 +20,10 @@ package struct ForwarderGroup: Sendable {
     package func run(onReady: @escaping @Sendable () -> Void = {}) async throws {
         let missing = Missing(forwarders.count)
         try await withThrowingTaskGroup(of: Void.self) { children in
-            for forwarder in forwarders {
+            for (index, forwarder) in forwarders.enumerated() {
                 children.addTask {
                     try await forwarder.run { _ in
-                        if missing.oneLess() { onReady() }
+                        if missing.arrived(index) { onReady() }
                     }
                 }
             }
@@ -31,18 +31,15 @@ package struct ForwarderGroup: Sendable {
         }
     }
 
-    /// How many listeners are still to come.
+    /// Which listeners are still to come.
     private final class Missing: Sendable {
-        private let count: Mutex<Int>
+        private let indices: Mutex<Set<Int>>
 
-        init(_ count: Int) { self.count = Mutex(count) }
+        init(_ count: Int) { indices = Mutex(Set(0..<count)) }
 
-        /// Whether this was the last.
-        func oneLess() -> Bool {
-            count.withLock { count in
-                count -= 1
-                return count == 0
-            }
+        /// Whether this was the last. One that is bound again was not missing.
+        func arrived(_ index: Int) -> Bool {
+            indices.withLock { $0.remove(index) != nil && $0.isEmpty }
         }
     }
 }

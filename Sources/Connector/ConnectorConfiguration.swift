@@ -43,6 +43,8 @@ package struct ConnectorConfiguration: Sendable {
     package var pidFile: String?
     /// When systemd is told that the connector has started.
     package var readyPolicy = ReadyPolicy.first
+    /// What is sent around to see whether the way from the edge back here works; nil for none.
+    package var canary: Canary?
     /// The answer of `/config`, JSON.
     package var report = "{}"
     /// Replaces `localConfiguration` in a running connector, where a reload may change it.

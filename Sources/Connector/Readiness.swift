@@ -26,6 +26,8 @@ package struct Readiness: Sendable, Equatable {
     private var connected: [UInt8: String] = [:]
     /// Latest last, one for each connection; gone when it registers.
     private var troubles: [Trouble] = []
+    /// Why what goes out to the edge does not come back through a connection; nil when it does, or when nobody tries.
+    package private(set) var canaryFailure: String?
     /// Whether any connection ever registered.
     package private(set) var wasEverReady = false
 
@@ -63,6 +65,14 @@ package struct Readiness: Sendable, Equatable {
         return self == before ? .none : .changed
     }
 
+    /// Takes in what became of a canary.
+    ///
+    /// - Parameter failure: nil unless as many as count have failed, one after the other.
+    package mutating func canaryAnswered(counting failure: String?) -> Change {
+        defer { canaryFailure = failure }
+        return (failure == nil) == (canaryFailure == nil) ? .none : .changed
+    }
+
     /// One line for `systemctl status`: how many links, where to, and the latest trouble.
     ///
     /// - Parameter wanted: how many connections are kept.
@@ -74,6 +84,7 @@ package struct Readiness: Sendable, Equatable {
             .map { "\($0.value.count)x\($0.key)" }
             .sorted()
         let links = "\(connected.count) of \(max(wanted, connected.count)) links: \(places.joined(separator: ", "))"
+        if let canaryFailure { return "\(links); not ready, the canary does not come back: \(canaryFailure)" }
         return troubles.last.map { "\(links); link \($0.index): \($0.cause)" } ?? links
     }
 }

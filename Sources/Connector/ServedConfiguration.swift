@@ -1,4 +1,5 @@
 package import NIOCore
+package import ServiceHost
 import Synchronization
 package import TunnelConfig
 
@@ -59,13 +60,13 @@ package struct ConfigurationSource: Sendable {
         }
     }
 
-    /// The file to watch; nil when there is none.
-    package var path: String?
+    /// Says when the file is another one than was first read; nil when there is none.
+    package var watcher: FileWatcher?
     /// Reads and checks everything again; nothing is in force yet. Throws what tells a person the file, line and key.
     package var read: @Sendable () throws -> Reading
 
-    package init(path: String?, read: @escaping @Sendable () throws -> Reading) {
-        self.path = path
+    package init(watcher: FileWatcher?, read: @escaping @Sendable () throws -> Reading) {
+        self.watcher = watcher
         self.read = read
     }
 }

@@ -118,6 +118,12 @@ package actor Supervisor {
                 await self.keepProbing(manager)
                 return false
             }
+            if let canary = configuration.canary {
+                children.addTask { [clock] in
+                    await canary.run(clock: clock) { await self.canaryAnswered($0) }
+                    return false
+                }
+            }
             children.addTask { [stopping] in
                 await stopping.wait()
                 if stopping.isOpen { await self.drain(manager) }
@@ -135,9 +141,10 @@ package actor Supervisor {
         return MetricsEndpoint(
             address: metricsAddress, registry: registry, logger: logger,
             readiness: {
-                ReadinessReport(
-                    readyConnections: readiness.value.withLock { $0.readyConnections },
-                    connectorID: connectorID.uuidString.lowercased())
+                let now = readiness.value.withLock { $0 }
+                return ReadinessReport(
+                    readyConnections: now.readyConnections, connectorID: connectorID.uuidString.lowercased(),
+                    canaryFailure: now.canaryFailure)
             },
             isAlive: { readiness.lastProbe.withLock { NIODeadline.now() - $0 } < Self.longestSilence },
             configuration: { current.now.report })
@@ -162,6 +169,23 @@ package actor Supervisor {
                 notice.changed(
                     ready: now.readyConnections, status: now.status(wanted: configuration.wantedConnections)))
         }
+    }
+
+    private func canaryAnswered(_ answer: Canary.Answer) {
+        hostMetrics.canarySuccessful.set(answer.failure == nil ? 1 : 0)
+        if answer.failure != nil { hostMetrics.canaryFailures.increment() }
+        let (change, now) = readiness.value.withLock { readiness in
+            (readiness.canaryAnswered(counting: answer.countedFailure), readiness)
+        }
+        guard change != .none else { return }
+        if let failure = now.canaryFailure {
+            logger.error("The ready canary does not come back", metadata: ["error": "\(failure)"])
+        } else {
+            logger.info("The ready canary comes back again")
+        }
+        perform(
+            notice.linksChanged(
+                ready: now.readyConnections, status: now.status(wanted: configuration.wantedConnections)))
     }
 
     private func record(_ event: ConnectionEvent, _ now: Readiness) {
@@ -211,10 +235,10 @@ package actor Supervisor {
     // MARK: Reload
 
     private func watchFile() async {
-        guard let path = source?.path else { return }
+        guard let watcher = source?.watcher else { return }
         do {
-            try await FileWatcher(path: path, clock: clock).run { [logger] in
-                logger.debug("Watching the configuration file", metadata: ["path": "\(path)"])
+            try await watcher.run { [logger] in
+                logger.debug("Watching the configuration file", metadata: ["path": "\(watcher.path)"])
             } changed: {
                 reload(because: .fileChanged)
             }

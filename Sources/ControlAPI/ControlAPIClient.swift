@@ -43,19 +43,9 @@ package struct ControlAPIClient: Sendable {
         _ configuration: Configuration, logger: Logger, _ body: (ControlAPIClient) async throws -> Value
     ) async throws -> Value {
         let (baseURL, host) = try checkedBaseURL(configuration.baseURL)
-        var settings = HTTPClient.Configuration()
         let roots = try TrustedRoots(
             environment: configuration.environment, extraFiles: configuration.authorityFiles)
-        var tls = TLSConfiguration.makeClientConfiguration()
-        tls.trustRoots = roots.main
-        tls.additionalTrustRoots = roots.additional
-        settings.tlsConfiguration = tls
-        settings.redirectConfiguration = .disallow
-        // Else a certificate that is not accepted looks like a server that does not answer.
-        settings.connectionPool.retryConnectionEstablishment = false
-        settings.timeout = HTTPClient.Configuration.Timeout(connect: TimeAmount(configuration.timeout))
-        // Names under .localhost are this machine's, whether a resolver knows them or not (RFC 6761, 6.3).
-        if host == "localhost" || host.hasSuffix(".localhost") { settings.dnsOverride = [host: "127.0.0.1"] }
+        let settings = HTTPClient.Configuration.asking(host, roots: roots, timeout: TimeAmount(configuration.timeout))
         let http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: settings)
         let value: Value
         do {

@@ -4,7 +4,7 @@
 /// Lives for one ``run(onWatching:changed:)``. Watches directories, since a watch on the file itself is lost with the
 /// first rename.
 package struct FileWatcher: Sendable {
-    private let path: String
+    package let path: String
     private let quiet: Duration
     private let patience: Duration
     private let clock: any Clock<Duration>

@@ -4,6 +4,8 @@ package struct HostMetrics: Sendable {
     package let reconnects: LabelledMetrics<Counter>
     /// Milliseconds that the parts of the process took to answer the watchdog's last probe.
     package let watchdogLag: Gauge
+    package let canarySuccessful: Gauge
+    package let canaryFailures: Counter
     private let reloads: Counter
     private let reloadErrors: Counter
     private let lastReloadSuccessful: Gauge
@@ -27,7 +29,10 @@ package struct HostMetrics: Sendable {
             labels: "connection_id")
         registry.measured(
             name("log_dropped_lines_total"), "Log lines that nobody took in time", isCounter: true
-        ) { Double(LogSink.standardError.droppedCount) }
+        ) { Double(DroppedLines.count.value) }
+        canarySuccessful = registry.gauge(
+            name("ready_canary_successful"), "Whether the last canary came back; 0 also when none is sent")
+        canaryFailures = registry.counter(name("ready_canary_failures_total"), "Canaries that did not come back")
         reloadSucceeded(at: LogTime.now(), counting: false)
     }
 

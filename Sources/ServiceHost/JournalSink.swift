@@ -13,6 +13,11 @@ package final class JournalSink: Sendable {
     private struct State {
         var isStuck = false
         var droppedCount = 0
+
+        mutating func drop() {
+            droppedCount += 1
+            DroppedLines.count.increment()
+        }
     }
 
     private let descriptor: Int32
@@ -56,7 +61,7 @@ package final class JournalSink: Sendable {
                 case EAGAIN:
                     guard !state.isStuck, isWritable() else {
                         state.isStuck = true
-                        state.droppedCount += 1
+                        state.drop()
                         return
                     }
                     // Whoever was quicker may have taken the room again; there is one more try.
@@ -64,12 +69,12 @@ package final class JournalSink: Sendable {
                 case ECONNREFUSED, ENOTCONN, EPIPE:
                     // The journal was restarted with a new socket.
                     guard mayReconnect, address.connect(descriptor) else {
-                        state.droppedCount += 1
+                        state.drop()
                         return
                     }
                     mayReconnect = false
                 default:
-                    state.droppedCount += 1
+                    state.drop()
                     return
                 }
             }

@@ -15,6 +15,11 @@ package final class LogSink: Sendable {
     private struct State {
         var isStuck = false
         var droppedCount = 0
+
+        mutating func drop() {
+            droppedCount += 1
+            DroppedLines.count.increment()
+        }
     }
 
     let descriptor: Int32
@@ -44,7 +49,7 @@ package final class LogSink: Sendable {
             while !rest.isEmpty {
                 guard isWritable(patience: state.isStuck ? 0 : Self.patience) else {
                     state.isStuck = true
-                    state.droppedCount += 1
+                    state.drop()
                     return
                 }
                 state.isStuck = false
@@ -53,7 +58,7 @@ package final class LogSink: Sendable {
                 let count = chunk.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
                 if count < 0 && (errno == EINTR || errno == EAGAIN) { continue }
                 guard count > 0 else {
-                    state.droppedCount += 1
+                    state.drop()
                     return
                 }
                 rest = rest.dropFirst(count)

@@ -1,3 +1,4 @@
+import Foundation
 import Hummingbird
 package import Logging
 import NIOCore
@@ -11,17 +12,26 @@ package struct ReadinessReport: Sendable, Equatable {
     package var readyConnections: Int
     /// The random identifier of this process, a UUID.
     package var connectorID: String
+    /// Why nothing comes through although connections stand; nil when that is not known.
+    package var canaryFailure: String?
 
-    package init(readyConnections: Int, connectorID: String) {
+    package init(readyConnections: Int, connectorID: String, canaryFailure: String? = nil) {
         self.readyConnections = readyConnections
         self.connectorID = connectorID
+        self.canaryFailure = canaryFailure
     }
 
-    /// The official JSON object, for a process that counts as ready from so many connections on.
+    /// The official JSON object, for a process that counts as ready from so many connections on; with one key more when
+    /// the canary says no.
     func answer(minimum: Int = 1) -> (status: Int, body: String) {
-        let status = readyConnections >= minimum ? 200 : 503
+        let status = readyConnections >= minimum && canaryFailure == nil ? 200 : 503
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .withoutEscapingSlashes
+        let canary = canaryFailure.flatMap { try? encoder.encode($0) }
+            .map { #","canary":"# + String(decoding: $0, as: UTF8.self) }
         return (
-            status, #"{"status":\#(status),"readyConnections":\#(readyConnections),"connectorId":"\#(connectorID)"}"#
+            status,
+            #"{"status":\#(status),"readyConnections":\#(readyConnections),"connectorId":"\#(connectorID)"\#(canary ?? "")}"#
         )
     }
 }
@@ -37,6 +47,9 @@ package struct MetricsEndpoint: Sendable {
     private let configuration: @Sendable () -> String
     private let logger: Logger
     private let onListening: @Sendable (Int?) -> Void
+    private let clock: any Clock<Duration>
+    /// Between the end of a server that failed and the next.
+    private static let pause: Duration = .seconds(1)
 
     /// - Parameters:
     ///   - readiness: looked up for every request, as the next two; must not block.
@@ -47,7 +60,7 @@ package struct MetricsEndpoint: Sendable {
         address: MetricsAddress, registry: MetricsRegistry, logger: Logger,
         readiness: @escaping @Sendable () -> ReadinessReport, isAlive: @escaping @Sendable () -> Bool = { true },
         configuration: @escaping @Sendable () -> String = { "{}" },
-        onListening: @escaping @Sendable (Int?) -> Void = { _ in }
+        onListening: @escaping @Sendable (Int?) -> Void = { _ in }, clock: any Clock<Duration> = ContinuousClock()
     ) {
         self.address = address
         self.registry = registry
@@ -56,6 +69,7 @@ package struct MetricsEndpoint: Sendable {
         self.configuration = configuration
         self.logger = logger
         self.onListening = onListening
+        self.clock = clock
     }
 
     /// Serves until cancelled.
@@ -82,31 +96,56 @@ package struct MetricsEndpoint: Sendable {
         }
     }
 
+    /// Serves until cancelled. Once it has listened, no trouble of its own ends it: who looks at a connector must not be
+    /// able to end it, not even by using up its file descriptors.
     private func serve(on bindAddress: BindAddress, named name: String) async throws {
         let wasListening = Mutex(false)
+        let isInTrouble = Mutex(false)
+        while true {
+            let failure = await serveOnce(on: bindAddress) { [logger, onListening] bound, port in
+                wasListening.withLock { $0 = true }
+                isInTrouble.withLock { $0 = false }
+                logger.info("Starting metrics server on \(bound ?? name)/metrics")
+                onListening(port)
+            }
+            guard let failure, !Task.isCancelled else { break }
+            guard wasListening.withLock({ $0 }) else {
+                throw HostError(
+                    .listen, "cannot serve metrics on \(name); give another --metrics address", cause: failure)
+            }
+            let isNew = isInTrouble.withLock { isInTrouble in
+                defer { isInTrouble = true }
+                return !isInTrouble
+            }
+            if isNew {
+                logger.error("Metrics server failed and is started again", metadata: ["error": "\(failure)"])
+            }
+            guard (try? await clock.sleep(for: Self.pause)) != nil else { break }
+        }
+        if wasListening.withLock({ $0 }) { logger.info("Metrics server stopped") }
+    }
+
+    /// Returns why it ended by itself, nil when it was cancelled.
+    private func serveOnce(
+        on bindAddress: BindAddress, _ onRunning: @escaping @Sendable (_ bound: String?, _ port: Int?) -> Void
+    ) async -> (any Error)? {
         // Its own lines repeat ours, and report the end that was asked for as an error.
         var quiet = logger
         quiet.logLevel = .critical
         let application = Application(
             router: makeRouter(),
             configuration: ApplicationConfiguration(address: bindAddress),
-            onServerRunning: { [logger, onListening] channel in
-                wasListening.withLock { $0 = true }
-                let bound = Self.text(of: channel.localAddress) ?? name
-                logger.info("Starting metrics server on \(bound)/metrics")
-                onListening(channel.localAddress?.port)
+            onServerRunning: { channel in
+                onRunning(Self.text(of: channel.localAddress), channel.localAddress?.port)
             },
             logger: quiet)
         do {
             try await Self.runUntilCancelled(application, logger: quiet)
-        } catch is CancellationError {
-            // The owner asked for the end.
-        } catch  where Task.isCancelled {
-            // It was not even begun.
-        } catch  where !wasListening.withLock({ $0 }) {
-            throw HostError(.listen, "cannot serve metrics on \(name); give another --metrics address", cause: error)
+            return nil
+        } catch {
+            // An end that was asked for may be told as one of several errors.
+            return Task.isCancelled ? nil : error
         }
-        if wasListening.withLock({ $0 }) { logger.info("Metrics server stopped") }
     }
 
     /// Turns cancellation into the graceful end: a connection that arrives while the server is cancelled traps in NIO,

@@ -41,6 +41,16 @@ struct RunPlanTests {
         await #expect(throws: CommandError.self) { try await plan(given + ["--ready-policy=soon"]) }
     }
 
+    @Test func `a canary is a web address, asked not too often`() async throws {
+        let given = ["--token=\(Sample.token)", "--edge=127.0.0.1:7844"]
+        #expect(try await plan(given).canary == nil)
+        #expect(try await plan(given + ["--ready-canary=https://app.site.test/healthz"]).canary != nil)
+        for wrong in ["app.site.test", "ftp://app.site.test", "https://user@app.site.test/", "https://"] {
+            await #expect(throws: CommandError.self) { try await plan(given + ["--ready-canary=\(wrong)"]) }
+        }
+        await #expect(throws: CommandError.self) { try await plan(given + ["--ready-canary-interval=10ms"]) }
+    }
+
     @Test func `a token comes from a file, or from the service manager`() async throws {
         let file = try home.write(Sample.token + "\n", to: "tunnel-token")
         #expect(try await plan(["--token-file=\(file)"]).credentials == Sample.credentials)

@@ -224,6 +224,29 @@ struct ServiceTests {
         #expect(try files() == before)
     }
 
+    @Test func `a removal that fails half-way leaves the service running and enabled`() async throws {
+        try await installer(try control()).install(source())
+        let before = try files()
+        let script = try home.write(
+            "#!/bin/sh\nshift 2\necho \"$@\" >>'\(home.path)/calls'\n"
+                + "if [ \"$1\" = daemon-reload ] && ! [ -e '\(home.path)/once' ]; then :>'\(home.path)/once'; exit 1; fi\n",
+            to: "systemctl")
+        var uninstaller = ServiceUninstaller(
+            layout: layout, control: SystemControl(program: script), print: { _ in })
+        uninstaller.isLive = true
+        try home.write("", to: "calls")
+        await #expect {
+            try await uninstaller.uninstall(purge: true)
+        } throws: {
+            "\($0)".contains("is not removed, and everything is as before: systemctl daemon-reload failed")
+        }
+        #expect(try files() == before)
+        #expect(
+            calls.suffix(4) == [
+                "daemon-reload", "daemon-reload", "enable cloudflared.service", "start cloudflared.service",
+            ])
+    }
+
     @Test func `a systemctl that hangs is not waited for for ever`() async throws {
         let script = try home.write("#!/bin/sh\nexec sleep 600\n", to: "systemctl")
         chmod(script, 0o755)

@@ -72,6 +72,21 @@ struct FileWatcherTests {
         }
     }
 
+    @Test func `what changes after the watcher was made and before it runs is noticed`() async throws {
+        let files = try Watched()
+        defer { files.remove() }
+        try files.write("0", to: "config.yml")
+        let watcher = FileWatcher(path: files.path("config.yml"), quiet: .milliseconds(1))
+        try files.write("1", to: "config.yml")
+        let (changes, feed) = AsyncStream.makeStream(of: Void.self)
+        await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await watcher.run(changed: { feed.yield() }) }
+            for await _ in changes { break }
+            group.cancelAll()
+            try? await group.waitForAll()
+        }
+    }
+
     @Test func `a file replaced by rename is noticed, again and again`() async throws {
         let files = try Watched()
         try files.write("0", to: "config.yml")

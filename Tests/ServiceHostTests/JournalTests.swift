@@ -113,11 +113,18 @@ struct JournalTests {
     @Test func `a journal that does not read costs events, not the program`() throws {
         let journal = try JournalSocket()
         let sink = try #require(JournalSink(path: journal.path, identifier: "me"))
+        let before = DroppedLines.count.value
         for _ in 0..<2000 { sink.write(level: .info, message: String(repeating: "x", count: 4000), fields: [:]) }
         #expect(sink.droppedCount > 0)
         let dropped = sink.droppedCount
         #expect(journal.next().first?.hasPrefix("MESSAGE=xxx") == true)
         sink.write(level: .info, message: "room again", fields: [:])
         #expect(sink.droppedCount == dropped)
+        // Other tests may drop lines too.
+        #expect(DroppedLines.count.value - before >= dropped)
+        let registry = MetricsRegistry()
+        _ = HostMetrics(registry: registry)
+        let line = registry.text.split(separator: "\n").last { $0.hasPrefix("cloudflared_log_dropped_lines_total ") }
+        #expect(Int(line?.split(separator: " ").last ?? "") ?? 0 >= dropped)
     }
 }

@@ -3,6 +3,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import Synchronization
+import TestKit
 import Testing
 
 @testable import ServiceHost
@@ -195,6 +196,44 @@ struct MetricsEndpointTests {
             let answer = try await Self.get("/ready", port: port)
             #expect(answer.hasPrefix("HTTP/1.1 503"))
             #expect(answer.hasSuffix(#"{"status":503,"readyConnections":0,"connectorId":"0a0b"}"#))
+        }
+    }
+
+    @Test func `a canary that does not come back makes it not ready, with the reason`() async throws {
+        let report = ReadinessReport(readyConnections: 4, connectorID: "0a0b", canaryFailure: "answered \"502\"")
+        #expect(
+            report.answer() == (
+                503, #"{"status":503,"readyConnections":4,"connectorId":"0a0b","canary":"answered \"502\""}"#
+            ))
+        #expect(report.answer(minimum: 0).status == 503)
+    }
+
+    @Test func `a server that fails is started again at its port`() async throws {
+        let socket = try #require(makeListeningSocket())
+        close(socket.descriptor)
+        let clock = ManualClock()
+        let (ports, feed) = AsyncStream.makeStream(of: Int.self)
+        let endpoint = MetricsEndpoint(
+            address: .fixed(host: "127.0.0.1", port: socket.port), registry: MetricsRegistry(),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            readiness: { ReadinessReport(readyConnections: 1, connectorID: "0a0b") },
+            onListening: { feed.yield($0 ?? 0) }, clock: clock)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                defer { feed.finish() }
+                try await endpoint.run()
+            }
+            var listening = ports.makeAsyncIterator()
+            for _ in 0..<3 {
+                try #require(await listening.next() == socket.port)
+                #expect(try await Self.get("/ready", port: socket.port).hasPrefix("HTTP/1.1 200"))
+                try #require(breakListener(port: socket.port))
+                await clock.waitForSleepers(1)
+                clock.advance(by: .seconds(1))
+            }
+            #expect(await listening.next() == socket.port)
+            group.cancelAll()
+            try await group.waitForAll()
         }
     }
 

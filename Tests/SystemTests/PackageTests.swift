@@ -23,6 +23,7 @@ extension SystemTests {
                 try await Self.stopEdgeAnswering(in: root)
                 try await Self.upgrade(upgrades, in: root)
                 try await Self.installAgain(in: root)
+                try await Self.forwardForUser(in: root)
                 try await Self.removeAll(in: root)
             }
         }
@@ -47,7 +48,8 @@ extension SystemTests {
                 #expect(try await stage.finish(["dpkg-deb", "-x", package, unpacked]).status == 0)
                 let share = unpacked + "/usr/share"
                 for page in [
-                    "cloudflared", "cloudflared-tunnel-run", "cloudflared-access-tcp", "cloudflared-service-install",
+                    "cloudflared", "cloudflared-tunnel-run", "cloudflared-access-tcp", "cloudflared-access-rdp",
+                    "cloudflared-service-install",
                 ] {
                     let text = try await stage.finish(["zcat", "\(share)/man/man1/\(page).1.gz"]).standardOutput
                     #expect(text.contains(".SH SYNOPSIS") && text.contains(".SH OPTIONS"), "\(page)")
@@ -59,6 +61,25 @@ extension SystemTests {
                     share + "/fish/vendor_completions.d/cloudflared.fish",
                 ] {
                     #expect(try String(contentsOfFile: file, encoding: .utf8).contains("token-file"), "\(file)")
+                }
+            }
+        }
+
+        @Test(arguments: ["bash", "zsh", "fish"])
+        func `the completions offer in their own shell what can follow`(shell: String) async throws {
+            try await Stage.run { stage in
+                let package = try await Self.build(on: stage)[0]
+                let unpacked = stage.scratch.path + "/unpacked"
+                #expect(try await stage.finish(["dpkg-deb", "-x", package, unpacked]).status == 0)
+                for (line, offers) in [
+                    ("cloudflared tun", ["tunnel"]), ("cloudflared access ", ["tcp", "rdp", "ssh", "smb"]),
+                    ("cloudflared tunnel run --ready", ["--ready-policy", "--ready-canary"]),
+                    ("cloudflared tunnel run --loglevel ", ["debug", "info", "fatal"]),
+                    ("cloudflared access rdp --host", ["--hostname"]),
+                ] {
+                    let output = try await stage.call("complete", shell, unpacked + "/usr/share", line)
+                    let words = Set(output.standardOutput.split(separator: "\n").map(String.init))
+                    #expect(words.isSuperset(of: offers), "\(line): \(output.lastWords)")
                 }
             }
         }
@@ -234,6 +255,43 @@ extension SystemTests {
                 systemctl is-active cloudflared
                 rm /root/token
                 """)
+        }
+
+        /// The units of a user session, under a service manager of a user's own: by the socket, then by the service alone.
+        private static func forwardForUser(in root: SystemdRoot) async throws {
+            try await root.run(
+                """
+                set -e
+                cloudflared-edge route add tcp.site.test web --data-dir \(data)
+                cloudflared-edge access app add tcp.site.test --open --data-dir \(data)
+                sed -i '/^ingress:/a - hostname: tcp.site.test\\n  service: tcp://127.0.0.1:20241' /etc/cloudflared/config.yml
+                systemctl reload cloudflared
+                echo 127.0.0.1 tcp.site.test >>/etc/hosts
+                useradd --create-home --uid 1000 me
+                loginctl enable-linger me
+                systemctl start user@1000
+                cd ~me
+                install -d -o me -g me .config .config/cloudflared
+                printf '%s\\n' TUNNEL_SERVICE_HOSTNAME=tcp.site.test:8443 TUNNEL_CACERT=/etc/cloudflared/ca.pem \
+                    >.config/cloudflared/2244.env
+                (cat .config/cloudflared/2244.env; echo TUNNEL_SERVICE_URL=localhost:2245) >.config/cloudflared/rdp.env
+                chown me:me .config/cloudflared/*
+                """)
+            let user = "runuser -u me -- env XDG_RUNTIME_DIR=/run/user/1000 systemctl --user"
+            let ask = "curl -sS --fail --max-time 20 --retry 20 --retry-delay 1 --retry-all-errors"
+            try await root.run("\(user) enable --now cloudflared-access@2244.socket")
+            #expect(try await root.attempt("bash", "-c", "\(user) is-active cloudflared-access@2244").status != 0)
+            let first = try await root.run("\(ask) http://127.0.0.1:2244/ready")
+            #expect(first.contains(#""status":200"#), "\(first)")
+            try await root.run("\(user) is-active cloudflared-access@2244")
+            // While the service is away connections wait for it.
+            try await root.run("\(user) restart cloudflared-access@2244 && \(ask) http://127.0.0.1:2244/ready")
+            try await root.run("\(user) enable --now cloudflared-access@rdp && \(ask) http://127.0.0.1:2245/ready")
+            let log = try await root.run("journalctl --no-pager _UID=1000")
+            #expect(log.contains("host=127.0.0.1:2244") && log.contains("host=127.0.0.1:2245"), "\(log)")
+            try await root.run(
+                "\(user) disable --now cloudflared-access@2244.socket cloudflared-access@2244 cloudflared-access@rdp")
+            try await root.run("loginctl disable-linger me && systemctl stop user@1000 && userdel --remove me")
         }
 
         private static func removeAll(in root: SystemdRoot) async throws {

@@ -4,8 +4,8 @@ import Foundation
 struct SystemdRoot {
     /// What the programs' packages depend on, and what the tests look with. Nothing is fetched later.
     private static let packages = [
-        "ca-certificates", "curl", "iproute2", "init-system-helpers", "libc-ares2", "libsqlite3-0", "libstdc++6",
-        "zlib1g",
+        "ca-certificates", "curl", "iproute2", "init-system-helpers", "libc-ares2", "libpam-systemd", "libsqlite3-0",
+        "libstdc++6", "passwd", "zlib1g",
     ]
 
     let stage: Stage
@@ -16,7 +16,7 @@ struct SystemdRoot {
         var state: String
     }
 
-    /// Boots one. The root on disk is made once and kept with what is built.
+    /// Boots one. The root on disk is made once for its packages, and kept with what is built.
     static func boot(on stage: Stage) async throws -> SystemdRoot {
         let directory = Stage.package.appendingPathComponent(".build/debian-root").path
         let made = try await stage.call(["make", directory] + packages, within: 600)

@@ -4,5 +4,7 @@ import ServiceHost
 struct AccessCommand: CommandContainer {
     static let configuration = CommandConfiguration(
         commandName: "access", abstract: "Reach services behind an edge from this machine.",
-        subcommands: [ForwardCommand.self])
+        subcommands: [
+            ForwardCommand.self, RemoteDesktopCommand.self, SecureShellCommand.self, FileSharingCommand.self,
+        ])
 }

@@ -5,14 +5,18 @@ import ServiceHost
 /// From decided configurations to running forwarders.
 enum AccessStart {
     /// Runs until a signal asks it to stop, or, with standard input and output, until the stream has ended.
-    static func start(_ configurations: [ForwarderConfiguration], _ context: CommandContext) async throws {
+    static func start(_ plans: [ForwarderConfiguration], _ context: CommandContext) async throws {
+        var configurations = plans
+        try SocketAssignment.assign(context.sockets, to: &configurations, takingOnly: true)
+        SocketAssignment.warn(context.sockets, unusedBy: configurations, context.logger)
         let forwarders = ForwarderGroup(configurations, logger: context.logger)
+        let status = "Forwarding \(configurations.count) local address(es)"
         let notifier = SystemdNotifier()
         let signals = await ProcessSignals()
         try await withThrowingTaskGroup(of: Void.self) { children in
             children.addTask {
                 try await forwarders.run {
-                    notifier.ready(status: "Forwarding \(configurations.count) local address(es)")
+                    notifier.ready(status: status)
                 }
             }
             children.addTask {

@@ -11,9 +11,9 @@ struct ForwardCommand: CloudflaredCommand {
         commandName: "tcp", abstract: "Forward a local port, or standard input and output, to a service.",
         discussion: """
             cloudflared access rdp --hostname rdp.example.com --url localhost:2244
-            Without --url it forwards standard input and output, as ProxyCommand of ssh wants it.
-            """,
-        aliases: ["rdp", "ssh", "smb"])
+            Without --url it forwards standard input and output, as ProxyCommand of ssh wants it; started by a socket \
+            unit of systemd, it takes that socket.
+            """)
 
     @Argument(help: "Local address to listen on, instead of --url.")
     var listener: String?
@@ -45,24 +45,29 @@ struct ForwardCommand: CloudflaredCommand {
     @Option(
         help: ArgumentHelp(
             "File with a service token: its two header lines, JSON, or the secret alone beside --service-token-id.",
-            valueName: "file"))
+            valueName: "file"), completion: .file())
     var serviceTokenFile: String?
 
     @Option(
         name: [.customLong("loglevel")],
-        help: "Lowest level that is logged: trace, debug, info, warn, error or fatal (--log-level).")
+        help: "Lowest level that is logged: trace, debug, info, warn, error or fatal (--log-level).",
+        completion: .list(logLevels))
     var level = "info"
 
-    @Option(help: ArgumentHelp("Also append JSON lines to this file.", valueName: "file"))
+    @Option(help: ArgumentHelp("Also append JSON lines to this file.", valueName: "file"), completion: .file())
     var logfile: String?
 
-    @Option(help: ArgumentHelp("Also log to cloudflared.log in this directory.", valueName: "directory"))
+    @Option(
+        help: ArgumentHelp("Also log to cloudflared.log in this directory.", valueName: "directory"),
+        completion: .directory)
     var logDirectory: String?
 
     @Option(help: .hidden)
     var logOutput = "default"
 
-    @Option(help: ArgumentHelp("Trust the certificates in this PEM file besides the system's.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("Trust the certificates in this PEM file besides the system's.", valueName: "file"),
+        completion: .file())
     var cacert: String?
 
     @Option(help: "How long to wait for the rest of the download after the local side ended (5s).")
@@ -86,6 +91,13 @@ struct ForwardCommand: CloudflaredCommand {
         let console = LoggingSetup.ConsoleOutput(rawValue: logOutput) ?? .default
         return LoggingSetup(
             level: level, output: isListening || desktopEntry ? console : .none, file: logfile, directory: logDirectory)
+    }
+
+    func loggingSetup(with sockets: [InheritedSocket]) -> LoggingSetup {
+        var setup = loggingSetup
+        // It listens there then, and standard error is its own.
+        if !sockets.isEmpty { setup.output = LoggingSetup.ConsoleOutput(rawValue: logOutput) ?? .default }
+        return setup
     }
 
     func run(in context: CommandContext) async throws {

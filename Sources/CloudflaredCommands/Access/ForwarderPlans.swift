@@ -8,7 +8,7 @@ enum ForwarderPlans {
     static func configurations(
         of entries: [ForwarderEntry], _ context: CommandContext
     ) throws -> [ForwarderConfiguration] {
-        try entries.map { entry in
+        var plans = try entries.map { entry in
             var plan = ForwarderConfiguration(
                 hostname: entry.hostname, listen: entry.listener, environment: context.environment)
             plan.destination = entry.destination
@@ -24,5 +24,7 @@ enum ForwarderPlans {
             }
             return plan
         }
+        try SocketAssignment.assign(context.sockets, to: &plans)
+        return plans
     }
 }

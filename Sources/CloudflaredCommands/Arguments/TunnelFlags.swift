@@ -79,6 +79,9 @@ enum TunnelFlags {
         row("write-stream-timeout", [], .duration, .connector, "TUNNEL_STREAM_WRITE_TIMEOUT"),
         row("label", .connector),
         row("ready-policy", .connector, "TUNNEL_READY_POLICY"),
+        // Its query may let in whoever knows it.
+        row("ready-canary", .connector, "TUNNEL_READY_CANARY", isSecret: true),
+        row("ready-canary-interval", [], .duration, .connector, "TUNNEL_READY_CANARY_INTERVAL"),
         row("tag", [], .list, .connector, "TUNNEL_TAG"),
     ]
 

@@ -6,10 +6,17 @@ protocol CloudflaredCommand: ParsableCommand {
     /// How its log is set up.
     var loggingSetup: LoggingSetup { get }
 
+    /// The same for a process that was given listening sockets.
+    func loggingSetup(with sockets: [InheritedSocket]) -> LoggingSetup
+
     /// Does the work.
     ///
     /// - Throws: ``CommandError``, or an error of the target that failed.
     func run(in context: CommandContext) async throws
+}
+
+extension CloudflaredCommand {
+    func loggingSetup(with sockets: [InheritedSocket]) -> LoggingSetup { loggingSetup }
 }
 
 /// A word that only groups others. It never runs: the program prints its help.

@@ -35,7 +35,7 @@ package struct CloudflaredProgram: Sendable {
         StandardOutput.occupyClosedStreams()
         DescriptorLimit.raise()
         do {
-            let exitCode = try await perform(words)
+            let exitCode = try await perform(words, try InheritedSocket.takeAll())
             if let failure = printed.failure { throw failure }
             return exitCode.number(isOfficial: isOfficial)
         } catch let failure {
@@ -45,7 +45,9 @@ package struct CloudflaredProgram: Sendable {
         }
     }
 
-    private func perform(_ words: [String]) async throws -> ServiceHost.ExitCode {
+    private func perform(
+        _ words: [String], _ sockets: [InheritedSocket]
+    ) async throws -> ServiceHost.ExitCode {
         // What shells and packagers ask of the parser itself.
         if let first = words.first, ["--generate-completion-script", "--experimental-dump-help"].contains(first) {
             return printAnswerOfParser(words)
@@ -56,12 +58,12 @@ package struct CloudflaredProgram: Sendable {
         case .help(let path):
             print(help(for: path))
         case .run(let invocation):
-            try await run(invocation)
+            try await run(invocation, sockets)
         }
         return .success
     }
 
-    private func run(_ invocation: ArgumentNormalizer.Invocation) async throws {
+    private func run(_ invocation: ArgumentNormalizer.Invocation, _ sockets: [InheritedSocket]) async throws {
         let command = invocation.command
         let type: any CloudflaredCommand.Type
         switch command.role {
@@ -76,26 +78,33 @@ package struct CloudflaredProgram: Sendable {
             type = action
         }
 
-        let configuration = command.readsConfiguration ? try ConfigurationFile.load(invocation, environment) : nil
+        let path =
+            command.readsConfiguration
+            ? ConfigurationFile.find(invocation.given["config"]?.values.last, environment) : nil
+        // Before the file is read: what changes from here on is noticed.
+        let watcher = path.map { FileWatcher(path: $0) }
+        let configuration = try path.flatMap { try ConfigurationFile.load(path: $0, environment) }
         if invocation.path.count == 1, invocation.given.isEmpty, configuration == nil {
             throw CommandError(.usage, "nothing to do; see 'cloudflared --help'")
         }
         let reading = try read(type, invocation, configuration)
         let level = SharedLogLevel(.info)
-        let logger = reading.command.loggingSetup.makeLogger(
+        let logger = reading.command.loggingSetup(with: sockets).makeLogger(
             console: console, environment: environment, level: level)
         reading.warn(logger)
         var context = CommandContext(
             environment: environment, configuration: configuration, logger: logger, words: invocation.words,
             settings: reading.resolution.settings, print: print)
         context.logLevel = level
+        context.sockets = sockets
+        context.configurationWatcher = watcher
         if let path = configuration?.path {
             // The same file again, even if the search would now find another one first.
             let start = StartSettings(reading)
             context.readAgain = { [environment] in
                 let file = try ConfigurationFile.load(path: path, environment)
                 // A writer may have got no further than to make it empty; rules are not given up for that.
-                guard let file, !file.ingress.isEmpty || !file.flagNames.isEmpty else {
+                guard let file, !file.ingress.isEmpty || !file.forwarders.isEmpty || !file.flagNames.isEmpty else {
                     throw CommandError(.configuration, "\(path) says nothing")
                 }
                 var reading = try read(type, invocation, file)

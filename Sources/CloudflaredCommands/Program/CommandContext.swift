@@ -16,6 +16,10 @@ struct CommandContext: Sendable {
     var print: @Sendable (String) -> Void
     /// The level of every log line of the process.
     var logLevel = SharedLogLevel(.info)
+    /// Listening sockets that systemd opened for this process.
+    var sockets: [InheritedSocket] = []
+    /// Says when the configuration file is another than the one in force at the start; nil when there is none.
+    var configurationWatcher: FileWatcher?
     /// The same command as the configuration file has it now; nil when there is nothing to read again.
     var readAgain: (@Sendable () throws -> CommandReading)?
 

@@ -6,23 +6,15 @@ enum ConfigurationFile {
     /// Far above any real file, far below what hurts.
     static let maximumSize = 4 << 20
 
-    /// The file named by `--config`, else the first of the search path; nil when there is none.
-    static func load(
-        _ invocation: ArgumentNormalizer.Invocation, _ environment: [String: String]
-    ) throws -> ConfigFile? {
-        try load(path: invocation.given["config"]?.values.last, environment)
+    /// Where the file is that `--config` names, else the first of the search path; nil when there is none.
+    static func find(_ given: String?, _ environment: [String: String]) -> String? {
+        given.map { HomePath.expanding($0, environment: environment) }
+            ?? SearchPaths(environment: environment).configurationFile
     }
 
     /// - Parameter path: as given by `--config`; a file that is named must exist.
     static func load(path: String?, _ environment: [String: String]) throws -> ConfigFile? {
-        let found: String
-        if let path {
-            found = HomePath.expanding(path, environment: environment)
-        } else if let path = SearchPaths(environment: environment).configurationFile {
-            found = path
-        } else {
-            return nil
-        }
+        guard let found = find(path, environment) else { return nil }
         let text: String
         do {
             text = try SmallFile.read(found, limit: maximumSize).text

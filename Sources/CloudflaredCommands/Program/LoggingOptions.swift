@@ -1,21 +1,28 @@
 import ArgumentParser
 import ServiceHost
 
+/// What shells offer for `--loglevel`.
+let logLevels = ["trace", "debug", "info", "warn", "error", "fatal"]
+
 /// Flags of every command that logs.
 struct LoggingOptions: ParsableArguments {
     @Option(
-        name: [.customLong("loglevel")], help: "Lowest level that is logged: trace, debug, info, warn, error or fatal.")
+        name: [.customLong("loglevel")], help: "Lowest level that is logged: trace, debug, info, warn, error or fatal.",
+        completion: .list(logLevels))
     var level = "info"
 
-    @Option(help: ArgumentHelp("Also append JSON lines to this file.", valueName: "file"))
+    @Option(help: ArgumentHelp("Also append JSON lines to this file.", valueName: "file"), completion: .file())
     var logfile: String?
 
-    @Option(help: ArgumentHelp("Also log to cloudflared.log in this directory.", valueName: "directory"))
+    @Option(
+        help: ArgumentHelp("Also log to cloudflared.log in this directory.", valueName: "directory"),
+        completion: .directory)
     var logDirectory: String?
 
     @Option(
         name: .customLong("log-output"),
-        help: "Log format on standard error: default or json. Also --output before the last command word.")
+        help: "Log format on standard error: default or json. Also --output before the last command word.",
+        completion: .list(["default", "json"]))
     var output = "default"
 
     func setup(isSilent: Bool = false) -> LoggingSetup {
@@ -36,6 +43,7 @@ struct ConfigurationOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Configuration file. Without it the first config.yml or config.yaml in ~/.cloudflared, ~/.cloudflare-warp, "
-                + "~/cloudflare-warp, /etc/cloudflared and /usr/local/etc/cloudflared.", valueName: "file"))
+                + "~/cloudflare-warp, /etc/cloudflared and /usr/local/etc/cloudflared.", valueName: "file"),
+        completion: .file())
     var config: String?
 }

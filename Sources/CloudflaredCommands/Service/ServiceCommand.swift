@@ -17,7 +17,7 @@ struct ServiceOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Work on the system below this directory, which is not running. Nothing is started or stopped.",
-            valueName: "directory"))
+            valueName: "directory"), completion: .directory)
     var root: String?
 
     /// - Throws: ``CommandError`` when the command cannot work here: a service of the host is a matter of root and systemd.

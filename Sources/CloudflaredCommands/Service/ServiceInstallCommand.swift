@@ -19,7 +19,7 @@ struct ServiceInstallCommand: CloudflaredCommand {
         help: "Run token of the tunnel. Prefer --token-file: a command line can be read by every user of the host.")
     var token: String?
 
-    @Option(help: ArgumentHelp("File with the run token.", valueName: "file"))
+    @Option(help: ArgumentHelp("File with the run token.", valueName: "file"), completion: .file())
     var tokenFile: String?
 
     @Flag(help: "Install it without starting it; it starts with the host.")

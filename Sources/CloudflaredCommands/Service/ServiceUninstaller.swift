@@ -18,22 +18,23 @@ struct ServiceUninstaller {
 
     func uninstall(purge: Bool) async throws {
         let removable = try removableFiles(purge: purge)
-        // First the service: as long as it runs, nothing of it is taken away.
-        if isKnown {
-            if isLive {
-                try await control.perform("disable", "--now", layout.unit)
-            } else {
-                try await control.perform("disable", layout.unit)
-            }
-        }
+        let before = try await state()
         var files = FileTransaction()
         do {
+            // First the service: as long as it runs, nothing of it is taken away.
+            if isKnown {
+                if isLive {
+                    try await control.perform("disable", "--now", layout.unit)
+                } else {
+                    try await control.perform("disable", layout.unit)
+                }
+            }
             for path in removable { try files.remove(path) }
             if isLive { try await control.perform("daemon-reload") }
         } catch {
-            let stuck = files.rollBack()
-            let rest = stuck.isEmpty ? "its files are as before" : "look after \(stuck.joined(separator: ", "))"
-            throw CommandError(.failure, "\(layout.unit) is stopped and not removed, and \(rest): \(error)")
+            let stuck = files.rollBack() + (await restore(before))
+            let rest = stuck.isEmpty ? "everything is as before" : "look after \(stuck.joined(separator: ", "))"
+            throw CommandError(.failure, "\(layout.unit) is not removed, and \(rest): \(error)")
         }
         files.commit()
         if purge || layout.name != nil { removeIfEmpty(layout.directory) }
@@ -42,6 +43,28 @@ struct ServiceUninstaller {
         if FileManager.default.fileExists(atPath: layout.configurationPath) {
             print("\(layout.configurationPath) stays; --purge removes it too.")
         }
+    }
+
+    private func state() async throws(CommandError) -> (isEnabled: Bool, isActive: Bool) {
+        guard isKnown else { return (false, false) }
+        return (
+            try await control.run(["is-enabled", "--quiet", layout.unit]).isSuccess,
+            isLive ? try await control.run(["is-active", "--quiet", layout.unit]).isSuccess : false
+        )
+    }
+
+    /// After the files are back: what ran runs, and starts with the host as before.
+    ///
+    /// - Returns: what could not be had.
+    private func restore(_ before: (isEnabled: Bool, isActive: Bool)) async -> [String] {
+        func isDone(_ words: String...) async -> Bool { (try? await control.run(words).isSuccess) ?? false }
+        if isLive { _ = await isDone("daemon-reload") }
+        var missing: [String] = []
+        if before.isEnabled, !(await isDone("enable", layout.unit)) {
+            missing.append("systemctl enable \(layout.unit)")
+        }
+        if before.isActive, !(await isDone("start", layout.unit)) { missing.append("systemctl start \(layout.unit)") }
+        return missing
     }
 
     private func removableFiles(purge: Bool) throws -> [String] {

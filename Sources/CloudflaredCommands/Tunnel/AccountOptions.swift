@@ -9,7 +9,8 @@ import TunnelConfig
 struct AccountOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Account certificate. Without it the first cert.pem in the directories of --config.", valueName: "file"))
+            "Account certificate. Without it the first cert.pem in the directories of --config.", valueName: "file"),
+        completion: .file())
     var origincert: String?
 
     @Option(help: ArgumentHelp("Base of the account API.", valueName: "url"))
@@ -18,7 +19,7 @@ struct AccountOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Trust the certificates in this PEM file besides the system's, for the edge and the account API.",
-            valueName: "file"))
+            valueName: "file"), completion: .file())
     var cacert: String?
 
     @Option(help: ArgumentHelp("Items per page of list calls.", visibility: .hidden))

@@ -9,7 +9,9 @@ struct ConnectorOptions: ParsableArguments {
         ))
     var edge: [String] = []
 
-    @Option(name: .customLong("protocol"), help: "auto or http2; quic is not in this version.")
+    @Option(
+        name: .customLong("protocol"), help: "auto or http2; quic is not in this version.",
+        completion: .list(["auto", "http2"]))
     var transport = "auto"
 
     @Flag(help: "Insist on the post-quantum key agreement with the edge.")
@@ -18,7 +20,7 @@ struct ConnectorOptions: ParsableArguments {
     @Option(help: "Region of the edge that is found by DNS (us).")
     var region: String?
 
-    @Option(help: "Addresses of the edge that are used: 4, 6 or auto.")
+    @Option(help: "Addresses of the edge that are used: 4, 6 or auto.", completion: .list(["4", "6", "auto"]))
     var edgeIPVersion = "auto"
 
     @Option(help: ArgumentHelp("Local address for connections to the edge.", valueName: "ip"))
@@ -68,11 +70,23 @@ struct ConnectorOptions: ParsableArguments {
 
     @Option(
         help:
-            "When systemd is told that the connector has started: with the first connection, with most of them (quorum) or with the process."
+            "When systemd is told that the connector has started: with the first connection, with most of them (quorum) or with the process.",
+        completion: .list(["first", "quorum", "process"])
     )
     var readyPolicy = "first"
 
     @Option(
-        help: ArgumentHelp("File for the process number, written when the first connection stands.", valueName: "file"))
+        help: ArgumentHelp(
+            "Public address that leads through this tunnel and answers 200. It is asked again and again, by the "
+                + "authorities of the system and of --cacert; while two in a row fail, /ready answers 503.",
+            valueName: "url"))
+    var readyCanary: String?
+
+    @Option(help: "Time between two such questions (30s).")
+    var readyCanaryInterval: DurationArgument?
+
+    @Option(
+        help: ArgumentHelp("File for the process number, written when the first connection stands.", valueName: "file"),
+        completion: .file())
     var pidfile: String?
 }

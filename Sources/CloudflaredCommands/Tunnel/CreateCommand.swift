@@ -16,7 +16,8 @@ struct CreateCommand: CloudflaredCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Where to write the credentials; otherwise TUNNEL-ID.json next to cert.pem.", valueName: "file"))
+            "Where to write the credentials; otherwise TUNNEL-ID.json next to cert.pem.", valueName: "file"),
+        completion: .file())
     var credentialsFile: String?
 
     @Option(help: "Base64 secret of at least 32 bytes; otherwise a random one.")

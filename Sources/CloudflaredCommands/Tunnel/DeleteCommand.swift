@@ -12,7 +12,7 @@ struct DeleteCommand: CloudflaredCommand {
     @Argument(help: "Names or IDs.")
     var tunnels: [String]
 
-    @Option(help: ArgumentHelp("Credentials file to remove with the tunnel.", valueName: "file"))
+    @Option(help: ArgumentHelp("Credentials file to remove with the tunnel.", valueName: "file"), completion: .file())
     var credentialsFile: String?
 
     @Flag(help: "Delete a tunnel that has connections (-f).")

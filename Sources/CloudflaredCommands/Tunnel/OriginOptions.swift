@@ -49,7 +49,7 @@ struct OriginOptions: ParsableArguments {
     @Option(help: "Name that the origin's certificate must have.")
     var originServerName: String?
 
-    @Option(help: ArgumentHelp("Authorities for the origin's certificate.", valueName: "file"))
+    @Option(help: ArgumentHelp("Authorities for the origin's certificate.", valueName: "file"), completion: .file())
     var originCAPool: String?
 
     @Flag(name: .customLong("no-tls-verify"), help: "Accept any certificate of the origin.")

@@ -10,7 +10,9 @@ struct TokenCommand: CloudflaredCommand {
     @Argument(help: "Name or ID of the tunnel.")
     var tunnel: String
 
-    @Option(help: ArgumentHelp("Write the credentials here instead of printing the token.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("Write the credentials here instead of printing the token.", valueName: "file"),
+        completion: .file())
     var credentialsFile: String?
 
     @OptionGroup var account: AccountOptions

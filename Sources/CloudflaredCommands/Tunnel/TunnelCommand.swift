@@ -1,3 +1,4 @@
+import AccessClient
 import ArgumentParser
 import ControlAPI
 import Foundation
@@ -32,8 +33,8 @@ struct TunnelCommand: CloudflaredCommand {
     var loggingSetup: LoggingSetup { logging.setup() }
 
     func run(in context: CommandContext) async throws {
-        if let forwarders = forwardersAlone(context) {
-            return try await AccessStart.start(ForwarderPlans.configurations(of: forwarders, context), context)
+        if forwardersAlone(context) != nil {
+            return try await ForwarderService.start(self, context) { try $0.forwarders($1) }
         }
         let intent = try intent(context)
         // Everything that can be wrong here is found before anything is made at the account API.
@@ -55,6 +56,15 @@ struct TunnelCommand: CloudflaredCommand {
             classic.hostname == nil, classic.name == nil, credentialsFile == nil, !origin.namesOrigin
         else { return nil }
         return file.forwarders
+    }
+
+    /// What a forwarder service serves, at its start and after each change of the file.
+    private func forwarders(_ context: CommandContext) throws -> [ForwarderConfiguration] {
+        guard let entries = forwardersAlone(context) else {
+            throw CommandError(
+                .configuration, "the file asks for more than forwarders now, or for none; restart for that")
+        }
+        return try ForwarderPlans.configurations(of: entries, context)
     }
 
     /// What the bare command is asked to make.

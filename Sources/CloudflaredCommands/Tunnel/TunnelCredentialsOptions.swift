@@ -10,10 +10,10 @@ struct TunnelCredentialsOptions: ParsableArguments {
     @Option(help: "Run token of the tunnel. Prefer --token-file: a command line can be read by every user of the host.")
     var token: String?
 
-    @Option(help: ArgumentHelp("File with the run token.", valueName: "file"))
+    @Option(help: ArgumentHelp("File with the run token.", valueName: "file"), completion: .file())
     var tokenFile: String?
 
-    @Option(help: ArgumentHelp("Credentials file of the tunnel.", valueName: "file"))
+    @Option(help: ArgumentHelp("Credentials file of the tunnel.", valueName: "file"), completion: .file())
     var credentialsFile: String?
 
     @Option(help: ArgumentHelp("Content of a credentials file.", valueName: "json"))

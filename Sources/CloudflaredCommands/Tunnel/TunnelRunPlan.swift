@@ -1,5 +1,6 @@
 import ByteStream
 import Connector
+import ControlAPI
 import Foundation
 import Logging
 import NIOCore
@@ -44,6 +45,7 @@ struct TunnelRunPlan: Sendable {
     var metrics: MetricsAddress
     var pidFile: PIDFile?
     var readyPolicy: ReadyPolicy
+    var canary: Canary?
     /// What the file's rules inherit, as `/config` shows it.
     var originDefaults: OriginRequest
     var warpRouting: ConfigFile.WarpRouting
@@ -91,6 +93,7 @@ struct TunnelRunPlan: Sendable {
                 .usage, "--ready-policy takes first, quorum or process, not \"\(options.readyPolicy)\"")
         }
         readyPolicy = policy
+        canary = try Self.canary(options, authorityFile: self.authorityFile, context)
         originDefaults = context.configuration?.originRequest ?? OriginRequest()
         warpRouting = context.configuration?.warpRouting ?? ConfigFile.WarpRouting()
         pidFile = options.pidfile.flatMap { $0.isEmpty ? nil : PIDFile(path: context.path($0)) }
@@ -179,6 +182,22 @@ struct TunnelRunPlan: Sendable {
         } catch {
             throw CommandError(.usage, "--edge-proxy \(error)")
         }
+    }
+
+    private static func canary(
+        _ options: ConnectorOptions, authorityFile: String?, _ context: CommandContext
+    ) throws -> Canary? {
+        let interval = try checked(
+            options.readyCanaryInterval, default: .seconds(30), from: .seconds(1), "--ready-canary-interval")
+        guard let url = options.readyCanary, !url.isEmpty else { return nil }
+        let address: PublicAddress
+        do {
+            address = try PublicAddress(
+                url, authorityFiles: authorityFile.map { [$0] } ?? [], environment: context.environment)
+        } catch {
+            throw CommandError(.usage, "--ready-canary cannot be asked", cause: error)
+        }
+        return Canary(interval: interval) { try await address.ask() }
     }
 
     private static func checkEdge(_ text: String) throws {

@@ -18,11 +18,14 @@ enum TunnelStart {
         planAgain: @escaping @Sendable (Command, CommandContext) throws -> TunnelRunPlan
     ) async throws {
         logStart(of: plan, context)
+        let forwarders = LocalForwarders(logger: context.logger)
         let supervisor = Supervisor(
             configuration: configuration(of: plan), metricsAddress: plan.metrics,
-            source: source(context, planAgain), group: MultiThreadedEventLoopGroup.singleton,
+            source: source(context, forwarders, planAgain), group: MultiThreadedEventLoopGroup.singleton,
             logger: context.logger)
-        let forwarders = try ForwarderPlans.configurations(of: context.configuration?.forwarders ?? [], context)
+        let first = try ForwarderPlans.configurations(of: context.configuration?.forwarders ?? [], context)
+        SocketAssignment.warn(context.sockets, unusedBy: first, context.logger)
+        forwarders.replace(by: try forwarders.select(first))
         let signals = await ProcessSignals()
         // Another signal, another reader: a reload is no stop.
         let hangUps = await ProcessSignals(watching: [.hangUp])
@@ -38,16 +41,10 @@ enum TunnelStart {
                 }
                 return false
             }
-            for forwarder in forwarders {
-                children.addTask {
-                    // A local port that cannot be had is no reason to leave the tunnel.
-                    do {
-                        try await ForwarderGroup([forwarder], logger: context.logger).run()
-                    } catch  where !Task.isCancelled {
-                        context.logger.error("Forwarder ended", metadata: ["error": "\(error)"])
-                    }
-                    return false
-                }
+            children.addTask {
+                // A local port that cannot be had is no reason to leave the tunnel.
+                await forwarders.run()
+                return false
             }
             children.addTask {
                 for await _ in hangUps.events { supervisor.reload(because: .hangUp) }
@@ -60,10 +57,11 @@ enum TunnelStart {
 
     /// The configuration file once more, read as at the start.
     private static func source<Command: CloudflaredCommand>(
-        _ context: CommandContext, _ planAgain: @escaping @Sendable (Command, CommandContext) throws -> TunnelRunPlan
+        _ context: CommandContext, _ forwarders: LocalForwarders,
+        _ planAgain: @escaping @Sendable (Command, CommandContext) throws -> TunnelRunPlan
     ) -> ConfigurationSource? {
         guard let readAgain = context.readAgain else { return nil }
-        return ConfigurationSource(path: context.configuration?.path) {
+        return ConfigurationSource(watcher: context.configurationWatcher) {
             let reading = try readAgain()
             guard !reading.needsRestart.contains("tunnel") else {
                 throw CommandError(.configuration, "the file names another tunnel now; restart to serve that one")
@@ -75,11 +73,16 @@ enum TunnelStart {
             context.configuration = reading.configuration
             context.settings = reading.resolution.settings
             let served = configuration(of: try planAgain(command, context)).served
+            let selection = try forwarders.select(
+                ForwarderPlans.configurations(of: reading.configuration?.forwarders ?? [], context))
             reading.warn(context.logger)
             let level = command.loggingSetup.parsedLevel
             return ConfigurationSource.Reading(
                 served: served, needsRestart: reading.needsRestart,
-                putInForce: { [context] in if let level { context.logLevel.set(level) } })
+                putInForce: { [context] in
+                    forwarders.replace(by: selection)
+                    if let level { context.logLevel.set(level) }
+                })
         }
     }
 
@@ -102,6 +105,7 @@ enum TunnelStart {
         configuration.tags = plan.tags.map { ($0.name, $0.value) }
         configuration.pidFile = plan.pidFile?.path
         configuration.readyPolicy = plan.readyPolicy
+        configuration.canary = plan.canary
         configuration.report = LocalConfiguration.report(
             rules: plan.routing.rules, defaults: plan.originDefaults, warpRouting: plan.warpRouting)
         if plan.hasLocalRules {
