@@ -70,6 +70,7 @@ extension ConnectionManager {
             guard !Task.isCancelled else { return }
             lookups.ended(with: found)
             pool.replace(by: found)
+            report(.addressesFound(pool.count))
             logger.debug("edge discovery: resolved edge addresses", metadata: ["addresses": "\(pool.count)"])
             if let missing = found.missing {
                 logger.warning("Some addresses of the edge are not known", metadata: ["error": "\(missing)"])

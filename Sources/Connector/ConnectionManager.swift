@@ -29,7 +29,7 @@ actor ConnectionManager {
     private let watchHost: WatchHost
     let clock: any Clock<Duration>
     let logger: Logger
-    private let report: @Sendable (ConnectionEvent) -> Void
+    let report: @Sendable (ConnectionEvent) -> Void
     private let firstRegistered = Gate()
     let draining = Gate()
     let news = AttemptNews()

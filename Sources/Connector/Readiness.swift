@@ -8,6 +8,8 @@ package enum ConnectionEvent: Sendable, Equatable {
     case unregistering(index: UInt8)
     /// Could not connect; another attempt follows.
     case reconnecting(index: UInt8, cause: String)
+    /// So many addresses of the edge are known, a connection each at most.
+    case addressesFound(Int)
     /// The edge refused the registration, or did not answer it.
     case registrationFailed(index: UInt8, isDuplicate: Bool)
     /// The edge was told our configuration, and took it or did not.
@@ -55,7 +57,7 @@ package struct Readiness: Sendable, Equatable {
             connected[index] = nil
             troubles.removeAll { $0.index == index }
             troubles.append(Trouble(index: index, cause: cause))
-        case .registrationFailed, .configurationPushed:
+        case .addressesFound, .registrationFailed, .configurationPushed:
             break
         }
         if !wasEverReady, !connected.isEmpty {

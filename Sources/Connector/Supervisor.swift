@@ -26,6 +26,8 @@ package actor Supervisor {
     private let stopping = Gate()
     private let current: CurrentConfiguration
     private var notice: ServiceNotice.StateMachine
+    /// Connections that are kept, as far as there are addresses for them.
+    private var wanted: Int
     /// Read by the metrics endpoint without waiting for the actor.
     private let readiness = ReadinessBox()
     /// Why the configuration is to be read again. While it is read, one more reason is kept: it is read once more.
@@ -56,6 +58,7 @@ package actor Supervisor {
         metrics = ConnectorMetrics(registry: registry)
         hostMetrics = HostMetrics(registry: registry)
         current = CurrentConfiguration(configuration.served)
+        wanted = configuration.wantedConnections
         notice = ServiceNotice.StateMachine(
             needed: configuration.readyPolicy.connections(of: configuration.wantedConnections),
             status: "Connecting to the edge")
@@ -163,11 +166,12 @@ package actor Supervisor {
                 (readiness.apply(event), readiness)
             }
             record(event, now)
+            if case .addressesFound(let count) = event { limit(to: count) }
             if change == .becameReadyFirst { writePIDFile() }
             guard change != .none else { continue }
             perform(
                 notice.changed(
-                    ready: now.readyConnections, status: now.status(wanted: configuration.wantedConnections)))
+                    ready: now.readyConnections, status: now.status(wanted: wanted)))
         }
     }
 
@@ -184,8 +188,15 @@ package actor Supervisor {
             logger.info("The ready canary comes back again")
         }
         perform(
-            notice.linksChanged(
-                ready: now.readyConnections, status: now.status(wanted: configuration.wantedConnections)))
+            notice.changed(
+                ready: now.readyConnections, status: now.status(wanted: wanted)))
+    }
+
+    /// What cannot come about is not waited for.
+    private func limit(to addresses: Int) {
+        guard addresses > 0 else { return }
+        wanted = min(configuration.wantedConnections, addresses)
+        perform(notice.needChanged(to: configuration.readyPolicy.connections(of: wanted)))
     }
 
     private func record(_ event: ConnectionEvent, _ now: Readiness) {
@@ -205,7 +216,7 @@ package actor Supervisor {
                 metrics.configPushErrors.increment()
                 metrics.rpcFail["server_error", "updateLocalConfiguration"].increment()
             }
-        case .disconnected, .unregistering:
+        case .addressesFound, .disconnected, .unregistering:
             break
         }
     }

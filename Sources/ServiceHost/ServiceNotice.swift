@@ -20,7 +20,8 @@ package enum ServiceNotice {
         }
 
         package private(set) var state = State.starting
-        private let needed: Int
+        private var needed: Int
+        private var ready = 0
         private var work: String
         /// Why the configuration file as it is now does not count.
         private var refusal: String?
@@ -43,8 +44,15 @@ package enum ServiceNotice {
         /// - Parameter ready: how many parts work now.
         package mutating func changed(ready: Int, status: String) -> [Action] {
             work = status
+            self.ready = ready
             guard state == .starting, ready >= needed else { return tell() }
             return becomeReady()
+        }
+
+        /// Another number of parts makes the service ready; matters only until it is.
+        package mutating func needChanged(to needed: Int) -> [Action] {
+            self.needed = needed
+            return changed(ready: ready, status: work)
         }
 
         package mutating func reloadBegan() -> [Action] {

@@ -63,4 +63,12 @@ struct ServiceNoticeTests {
         #expect(machine.reloadBegan() == [])
         #expect(machine.changed(ready: 0, status: "gone") == [.status("gone")])
     }
+
+    @Test func `a service that turns out to need less is ready with what it has`() {
+        var machine = ServiceNotice.StateMachine(needed: 3, status: "Starting")
+        _ = machine.started()
+        #expect(machine.changed(ready: 2, status: "two") == [.status("two")])
+        #expect(machine.needChanged(to: 2) == [.ready(status: "two")])
+        #expect(machine.needChanged(to: 3) == [])
+    }
 }
