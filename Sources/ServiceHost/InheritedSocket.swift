@@ -39,8 +39,7 @@ package struct InheritedSocket: Sendable {
 
     /// - Throws: ``HostError`` when it is no stream socket that listens on an address.
     init(descriptor: Int32, name: String) throws {
-        let kind = Int32(SOCK_STREAM.rawValue)
-        guard sd_is_socket(descriptor, AF_UNSPEC, kind, 1) > 0, let address = Self.address(of: descriptor) else {
+        guard sd_is_socket(descriptor, AF_UNSPEC, Self.streamKind, 1) > 0, let address = Self.address(of: descriptor) else {
             throw HostError(
                 .value,
                 "the inherited file descriptor \(descriptor) (\(name)) is no listening stream socket; its unit needs "
@@ -50,6 +49,10 @@ package struct InheritedSocket: Sendable {
         self.name = name
         self.address = address
     }
+
+    /// SOCK_STREAM. By its name, in a file that imports libsystemd, the optimised build of this target finds none of the
+    /// names SOCK_… in any other file.
+    private static let streamKind: Int32 = 1
 
     /// A descriptor of its own for one listener, who closes it.
     package func copy() throws -> Int32 {
