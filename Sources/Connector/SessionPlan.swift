@@ -18,8 +18,9 @@ struct SessionPlan: Sendable {
     var rpcTimeout: TimeAmount = .seconds(5)
     /// From the goodbye until the link is closed whatever still runs.
     var gracePeriod: TimeAmount = .seconds(30)
-    /// What connection 0 tells the edge after its registration and after each change; nil for nothing.
-    var localConfiguration: @Sendable () -> ByteBuffer? = { nil }
+    /// What connection 0 tells the edge after its registration and after each change, if there is anything; nil for the
+    /// others, which tell nothing.
+    var localConfiguration: (@Sendable () -> ByteBuffer?)?
 
     func registration(localAddress: SocketAddress?) -> RegisterConnection {
         RegisterConnection(

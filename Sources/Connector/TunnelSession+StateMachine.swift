@@ -49,7 +49,7 @@ extension TunnelSession {
 
         /// Telling the edge our configuration.
         private enum Push {
-            /// The edge manages the tunnel, or there is nothing to tell.
+            /// The edge manages the tunnel, or another connection tells it.
             case unwanted
             case told
             /// Waits for the answer.
@@ -91,7 +91,7 @@ extension TunnelSession {
             }
         }
 
-        /// The edge has taken the configuration, or will not.
+        /// The edge has taken the configuration, or will not, or there was none to tell.
         mutating func configurationAnswered() -> [Action] {
             guard case .underWay(let isStale) = push else { return [] }
             push = .told

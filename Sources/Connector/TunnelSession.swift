@@ -138,7 +138,7 @@ package actor TunnelSession {
     fileprivate func controlAction(_ action: ControlStream.Outcome) {
         switch action {
         case .registered(let details):
-            perform(machine.registered(details, pushesConfiguration: plan.localConfiguration() != nil))
+            perform(machine.registered(details, pushesConfiguration: plan.localConfiguration != nil))
         case .refused(let refusal):
             perform(machine.refused(refusal))
         case .unregistered:
@@ -174,7 +174,11 @@ package actor TunnelSession {
             case .reportRegistrationFailed(let isDuplicate):
                 report(.registrationFailed(index: plan.index, isDuplicate: isDuplicate))
             case .sendLocalConfiguration:
-                if let json = plan.localConfiguration() { control?.offerConfiguration(json) }
+                if let json = plan.localConfiguration?() {
+                    control?.offerConfiguration(json)
+                } else {
+                    perform(machine.configurationAnswered())
+                }
             case .giveUpLocalConfiguration:
                 control?.giveUpConfiguration()
             case .reportUnregistering:

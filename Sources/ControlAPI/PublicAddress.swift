@@ -52,7 +52,7 @@ package struct PublicAddress: Sendable {
         case .success(200..<300): return
         case .success(let status):
             throw ControlAPIError(
-                .refused, "\(name) answered \(status)", remedy: "it must lead through this tunnel and answer 200")
+                .refused, "\(name) answered \(status)", remedy: "it must lead through this tunnel and answer 2xx")
         case .failure(let error):
             throw ControlAPIError(
                 .unreachable, "\(name) cannot be reached (\(error))", remedy: "see whether a browser can", cause: error)

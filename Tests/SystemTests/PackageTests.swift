@@ -21,6 +21,7 @@ extension SystemTests {
                 try await Self.installService(in: root)
                 try await Self.lookAtService(in: root)
                 try await Self.stopEdgeAnswering(in: root)
+                try await Self.survive(in: root)
                 try await Self.upgrade(upgrades, in: root)
                 try await Self.installAgain(in: root)
                 try await Self.forwardForUser(in: root)
@@ -176,6 +177,8 @@ extension SystemTests {
             let journal = try await root.run("journalctl --unit=cloudflared --no-pager")
             #expect(
                 journal.contains("Registered tunnel connection") && journal.contains("Starting tunnel"), "\(journal)")
+            let first = try await root.run("journalctl --unit=cloudflared CONNINDEX=0 --no-pager --output=cat")
+            #expect(first.contains("Registered tunnel connection") && !first.contains("Starting tunnel"), "\(first)")
             #expect(try await root.property("NRestarts", of: "cloudflared") == "0")
             let status = try await root.property("StatusText", of: "cloudflared")
             #expect(status.contains(" links: "), "\(status)")
@@ -207,6 +210,44 @@ extension SystemTests {
                 """)
             let words = try await root.run("journalctl --unit=cloudflared-edge --no-pager --output=cat")
             #expect(words.contains("Watchdog timeout"), "\(words)")
+            try await visit(in: root)
+        }
+
+        /// A boot without an edge, for longer than a start may take by itself; a process that hangs; one that crashes.
+        private static func survive(in root: SystemdRoot) async throws {
+            let value = "systemctl show --value cloudflared --property"
+            let pid = "$(\(value)=MainPID)"
+            try await root.run(
+                """
+                set -e
+                systemctl stop cloudflared-edge
+                mkdir -p /run/systemd/system/cloudflared.service.d
+                printf '[Service]\\nTimeoutStartSec=2\\nWatchdogSec=4\\nRestartSec=1\\n' \
+                    >/run/systemd/system/cloudflared.service.d/soon.conf
+                systemctl daemon-reload
+                systemctl restart --no-block cloudflared
+                timeout 60 sh -c 'until [ "$(journalctl --unit=cloudflared --output=cat _PID=\(pid) CONNINDEX=0 | grep -c Retrying)" -ge 6 ]; do sleep 0.5; done'
+                [ "$(\(value)=ActiveState)" = activating ]
+                \(value)=StatusText | grep -q 'No connection to the edge'
+                systemctl start cloudflared-edge
+                timeout 60 sh -c 'until [ "$(\(value)=ActiveState)" = active ]; do sleep 0.5; done'
+                [ "$(\(value)=NRestarts)" = 0 ]
+                """, within: 180)
+            try await visit(in: root)
+            try await root.run(
+                """
+                set -e
+                kill -STOP \(pid)
+                timeout 60 sh -c 'until [ "$(\(value)=NRestarts)" = 1 ]; do sleep 0.5; done'
+                journalctl --unit=cloudflared --output=cat | grep -q 'Watchdog timeout'
+                for crash in 2 3 4 5 6; do
+                    timeout 60 sh -c 'until [ "$(\(value)=ActiveState)" = active ]; do sleep 0.2; done'
+                    kill -KILL \(pid)
+                    timeout 60 sh -c "until [ \\$(\(value)=NRestarts) = $crash ]; do sleep 0.2; done"
+                done
+                rm -r /run/systemd/system/cloudflared.service.d
+                systemctl daemon-reload
+                """, within: 240)
             try await visit(in: root)
         }
 

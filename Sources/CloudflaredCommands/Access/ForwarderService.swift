@@ -1,6 +1,9 @@
 import AccessClient
 import Logging
+import NIOCore
+import NIOPosix
 import ServiceHost
+import Synchronization
 
 /// The daemon of a configuration file that has forwarders and no tunnel.
 enum ForwarderService {
@@ -20,19 +23,22 @@ enum ForwarderService {
         let first = try plan(command, context)
         SocketAssignment.warn(context.sockets, unusedBy: first, context.logger)
         forwarders.replace(by: try forwarders.select(first))
-        let notifier = SystemdNotifier()
+        let notices = Notices()
+        notices.tell { $0.started() }
         let signals = await ProcessSignals()
         let hangUps = await ProcessSignals(watching: [.hangUp])
         let reloads = AsyncStream.makeStream(of: ReloadCause.self, bufferingPolicy: .bufferingNewest(1))
         await withTaskGroup(of: Bool.self) { children in
             children.addTask {
-                await forwarders.run { if $0.isSettled { notifier.ready(status: $0.status) } }
+                await forwarders.run { condition in
+                    notices.tell { $0.changed(ready: condition.isSettled ? 1 : 0, status: condition.status) }
+                }
                 return true
             }
             children.addTask {
                 guard let signal = await signals.firstStop() else { return false }
                 context.logger.info("Stopping due to signal \(signal.name)")
-                notifier.stopping()
+                notices.tell { $0.stopRequested() }
                 return true
             }
             children.addTask {
@@ -45,9 +51,17 @@ enum ForwarderService {
             }
             children.addTask {
                 for await cause in reloads.stream {
-                    notifier.reloading()
-                    let status = reload(forwarders, because: cause, context, plan)
-                    notifier.ready(status: status)
+                    notices.tell { $0.reloadBegan() }
+                    let refusal = reload(forwarders, because: cause, context, plan)
+                    notices.tell { $0.reloadEnded(refusal: refusal) }
+                }
+                return false
+            }
+            children.addTask {
+                await Watchdog(clock: ContinuousClock(), logger: context.logger).run {
+                    for loop in MultiThreadedEventLoopGroup.singleton.makeIterator() { try? await loop.submit {}.get() }
+                } answered: { _, isInTime in
+                    if isInTime { notices.tell { $0.probeAnswered() } }
                 }
                 return false
             }
@@ -74,7 +88,7 @@ enum ForwarderService {
         }
     }
 
-    /// Returns what to tell about it.
+    /// Returns why nothing changed, nil when the new forwarders are in force.
     private static func reload<Command: CloudflaredCommand>(
         _ forwarders: LocalForwarders, because cause: ReloadCause, _ context: CommandContext,
         _ plan: (Command, CommandContext) throws -> [ForwarderConfiguration]
@@ -94,7 +108,30 @@ enum ForwarderService {
             context.logger.error(
                 "The changed configuration cannot be used, the old one stays in force",
                 metadata: ["cause": "\(cause.rawValue)", "error": "\(error)"])
-            return "The old configuration serves: \(error)"
+            return "\(error)"
+        }
+    }
+
+    /// What systemd hears, from several tasks, in the order in which it was decided.
+    private final class Notices: Sendable {
+        private let machine = Mutex(ServiceNotice.StateMachine(needed: 1, status: "Starting"))
+        private let notifier = SystemdNotifier()
+        /// Asked for with each sign of life while the start lasts.
+        private static let timeToStart = Duration.seconds(60)
+
+        func tell(_ event: (inout ServiceNotice.StateMachine) -> [ServiceNotice.StateMachine.Action]) {
+            machine.withLock { machine in
+                for action in event(&machine) {
+                    switch action {
+                    case .ready(let status): notifier.ready(status: status)
+                    case .status(let status): notifier.status(status)
+                    case .reloading: notifier.reloading()
+                    case .stopping: notifier.stopping()
+                    case .watchdog: notifier.watchdog()
+                    case .extendTimeout: notifier.extendTimeout(by: Self.timeToStart)
+                    }
+                }
+            }
         }
     }
 }

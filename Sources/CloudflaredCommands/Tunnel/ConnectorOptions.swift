@@ -77,7 +77,7 @@ struct ConnectorOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Public address that leads through this tunnel and answers 200. It is asked again and again, by the "
+            "Public address that leads through this tunnel and answers 2xx. It is asked again and again, by the "
                 + "authorities of the system and of --cacert; while two in a row fail, /ready answers 503.",
             valueName: "url"))
     var readyCanary: String?
