@@ -56,7 +56,7 @@ extension AccessConfiguration {
     ) -> (decision: AccessDecision, domain: ApplicationDomain?) {
         switch match(authority: facts.authority, target: facts.target) {
         case nil: return (.refused(.notAHost), nil)
-        case .none?: return (.unguarded, nil)
+        case .unguarded: return (.unguarded, nil)
         case .ambiguous(let applications): return (.refused(.ambiguousPath(applications)), nil)
         case .undecidable: return (.refused(.undecidablePath), nil)
         case .application(let application, let domain):

@@ -7,8 +7,8 @@ package struct AccessConfiguration: Hashable, Sendable {
     package let groups: [String: RuleGroup]
     package let lists: [String: IPList]
     package let tokens: [ServiceTokenID: ServiceTokenRecord]
-    /// How long a login at the team domain opens applications without another. Nil: 24 hours.
-    package let globalSession: SessionDuration?
+    /// How long a login at the team domain opens applications without another.
+    package let globalSession: SessionDuration
 
     let index: ApplicationIndex
     /// The policies of each application in the order they are asked.
@@ -27,6 +27,8 @@ package struct AccessConfiguration: Hashable, Sendable {
     }
 
     /// Refuses, with the place and the reason, what could not be decided by or would not mean what it says.
+    ///
+    /// - Parameter globalSession: nil: 24 hours.
     package init(
         applications: [AccessApplication], groups: [RuleGroup] = [], lists: [IPList] = [],
         tokens: [ServiceTokenRecord] = [], globalSession: SessionDuration? = nil
@@ -42,7 +44,7 @@ package struct AccessConfiguration: Hashable, Sendable {
         self.groups = Dictionary(groups.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
         self.lists = Dictionary(lists.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
         self.tokens = Dictionary(tokens.map { ($0.id, $0) }, uniquingKeysWith: { _, last in last })
-        self.globalSession = globalSession
+        self.globalSession = globalSession ?? .standard
         index = try ApplicationIndex(applications)
         evaluationOrder = Dictionary(
             applications.map { ($0.id, $0.policies.inEvaluationOrder) }, uniquingKeysWith: { first, _ in first })

@@ -3,7 +3,7 @@ import TunnelConfig
 /// What a host and a path come to.
 package enum ApplicationMatch: Hashable, Sendable {
     /// No application guards it.
-    case none
+    case unguarded
     case application(AccessApplication, ApplicationDomain)
     /// The path can be read in ways that different applications guard, so it is passed on by none of them.
     case ambiguous([AccessApplication.ID])
@@ -57,7 +57,7 @@ struct ApplicationIndex: Hashable, Sendable {
         let matching = [String(Self.afterFirstLabel(host.name)), ""].flatMap { patterns[$0, default: []] }
             .filter { $0.domain.host.matches(host.name) }
         let entries = exact[host.name, default: []] + matching.sorted(by: Entry.isTriedBefore)
-        guard let first = entries.first else { return .none }
+        guard let first = entries.first else { return .unguarded }
         // Where one application has the whole host, no spelling of a path can leave it.
         if first.domain.path.isEverything { return .application(first.application, first.domain) }
         guard let path = CanonicalPath(target) else { return .undecidable }
@@ -78,9 +78,11 @@ struct ApplicationIndex: Hashable, Sendable {
     private static func agreed(_ found: [Entry?]) -> ApplicationMatch {
         let guarded = found.count == 1 ? found : found.filter { $0.map { !$0.application.isOpen } ?? true }
         // Several readings, each open to everyone.
-        guard let entry = guarded.first ?? found.first else { return .none }
+        guard let entry = guarded.first ?? found.first else { return .unguarded }
         guard guarded.count <= 1 else { return .ambiguous(found.compactMap { $0?.application.id }.sorted()) }
-        guard let entry else { return found.count == 1 ? .none : .ambiguous(found.compactMap { $0?.application.id }) }
+        guard let entry else {
+            return found.count == 1 ? .unguarded : .ambiguous(found.compactMap { $0?.application.id })
+        }
         return .application(entry.application, entry.domain)
     }
 

@@ -11,12 +11,16 @@ package struct CanonicalPath: Hashable, Sendable {
     /// Bound what a hostile path costs: its length, and the readings with their bytes together.
     private static let longest = 8 << 10
     private static let mostReadings = 64
-    private static let mostBytes = 64 << 10
+    private static let mostBytes = 32 << 10
 
     /// From a request target; the query does not count. Nil for a path that nobody can be sure of: without `/` in front,
     /// with a control byte, broken percent signs or UTF-8, or with more readings than is decent.
     package init?(_ target: some StringProtocol) {
         guard let plain = Self.plain(target.utf8) else { return nil }
+        guard PathStep.mayChange(plain) else {
+            readings = [plain]
+            return
+        }
         var found: Set<[UInt8]> = [plain]
         var readings = [plain]
         var bytes = plain.count

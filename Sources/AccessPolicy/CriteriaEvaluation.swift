@@ -101,7 +101,7 @@ struct CriteriaEvaluation {
     private func truth(of selector: Selector, doubt: Bool) -> Truth {
         switch selector {
         case .everyone: .yes
-        case .ip(let prefix): .init(prefix.contains(facts.address))
+        case .ip(let prefix): .init(prefix.unmapped.contains(facts.address))
         case .ipList(let id): .init(lists[id].map { $0.contains(facts.address) } ?? doubt)
         case .country(let code): .init(facts.country.map { $0 == code } ?? doubt)
         case .serviceToken(let id): .init(token.map { ExactText($0.recordID) == id } ?? false)

@@ -38,6 +38,19 @@ enum PathStep: CaseIterable {
         }
     }
 
+    /// False for the ordinary path, which no step changes: told in one pass.
+    static func mayChange(_ path: [UInt8]) -> Bool {
+        var previous = UInt8(0)
+        for byte in path {
+            switch byte {
+            case percent, UInt8(ascii: "?"), UInt8(ascii: "#"), UInt8(ascii: ";"), UInt8(ascii: "\\"): return true
+            case slash where previous == slash || previous == dot || previous == space: return true
+            default: previous = byte
+            }
+        }
+        return previous == dot || previous == space
+    }
+
     private static func decoded(_ path: [UInt8]) -> [UInt8]? {
         guard path.contains(percent) else { return path }
         var result: [UInt8] = []
@@ -94,7 +107,13 @@ enum PathStep: CaseIterable {
     }
 
     private static func joined(_ segments: [ArraySlice<UInt8>]) -> [UInt8] {
-        segments.isEmpty ? [slash] : segments.reduce(into: []) { $0 += [slash] + $1 }
+        var path: [UInt8] = []
+        path.reserveCapacity(segments.reduce(1) { $0 + $1.count + 1 })
+        for segment in segments {
+            path.append(slash)
+            path.append(contentsOf: segment)
+        }
+        return path.isEmpty ? [slash] : path
     }
 }
 

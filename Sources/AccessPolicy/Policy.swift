@@ -83,11 +83,11 @@ package struct RuleGroup: Hashable, Sendable, Identifiable {
 /// Addresses that selectors refer to by one id.
 package struct IPList: Hashable, Sendable, Identifiable {
     package var id: String
-    package var prefixes: [IPPrefix]
+    package let prefixes: [IPPrefix]
 
     package init(id: String, prefixes: [IPPrefix]) {
         self.id = id
-        self.prefixes = prefixes
+        self.prefixes = prefixes.map(\.unmapped)
     }
 
     func contains(_ address: IPAddress) -> Bool { prefixes.contains { $0.contains(address) } }

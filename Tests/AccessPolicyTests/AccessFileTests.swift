@@ -39,7 +39,7 @@ struct AccessFileTests {
 
     @Test func `a whole file is read`() throws {
         let file = try file(whole)
-        #expect(file.globalSession?.seconds == 43_200)
+        #expect(try file.configuration().globalSession.seconds == 43_200)
         #expect(file.lists.first?.prefixes.map(\.description) == ["198.51.100.0/24", "2001:db8::1/128"])
         let group = try #require(file.groups.first)
         #expect(group.criteria.include.map(\.description) == ["email ann@example.com", "oidc corp groups=rdp"])

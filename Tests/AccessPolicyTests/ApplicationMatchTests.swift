@@ -11,7 +11,7 @@ struct ApplicationMatchTests {
         case .application(let application, _): application.id
         case .ambiguous(let ids): ids.joined(separator: "+")
         case .undecidable: "undecidable"
-        case .none?: "none"
+        case .unguarded: "none"
         case nil: "no host"
         }
     }

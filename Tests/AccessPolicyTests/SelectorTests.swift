@@ -44,7 +44,8 @@ struct SelectorTests {
     @Test(arguments: [
         ("192.0.2.0/24", "192.0.2.7", true), ("192.0.2.0/24", "192.0.3.7", false),
         ("192.0.2.0/24", "::ffff:192.0.2.7", true), ("2001:db8::/32", "2001:db8::1", true),
-        ("2001:db8::/32", "192.0.2.7", false), ("0.0.0.0/0", "2001:db8::1", false), ("::/0", "192.0.2.7", false),
+        ("2001:db8::/32", "192.0.2.7", false), ("::ffff:192.0.2.0/120", "192.0.2.7", true),
+        ("0.0.0.0/0", "2001:db8::1", false), ("::/0", "192.0.2.7", false),
     ])
     func `an address is in its block`(rule: String, address: String, isAdmitted: Bool) throws {
         #expect(try admits(ip(rule), person(), facts(address: address)) == isAdmitted)
