@@ -76,14 +76,14 @@ struct ApplicationIndex: Hashable, Sendable {
 
     /// One application must guard every reading, or all but those that are open to everyone anyway.
     private static func agreed(_ found: [Entry?]) -> ApplicationMatch {
-        let guarded = found.count == 1 ? found : found.filter { $0.map { !$0.application.isOpen } ?? true }
-        // Several readings, each open to everyone.
-        guard let entry = guarded.first ?? found.first else { return .unguarded }
-        guard guarded.count <= 1 else { return .ambiguous(found.compactMap { $0?.application.id }.sorted()) }
-        guard let entry else {
-            return found.count == 1 ? .unguarded : .ambiguous(found.compactMap { $0?.application.id })
+        // What no application guards counts as guarded: whether it is passed on is not for another one to say.
+        let guarded = found.filter { $0.map { !$0.application.isOpen } ?? true }
+        let deciding = guarded.isEmpty ? found.prefix(1) : guarded[...]
+        if deciding.count == 1, let entry = deciding.first {
+            if let entry { return .application(entry.application, entry.domain) }
+            if found.count == 1 { return .unguarded }
         }
-        return .application(entry.application, entry.domain)
+        return .ambiguous(found.compactMap { $0?.application.id }.sorted())
     }
 
     private static func afterFirstLabel(_ host: String) -> Substring {

@@ -139,6 +139,13 @@ struct AccessFileTests {
         #expect(problem { try file(text) }.contains("holds too much or nests too deeply"))
     }
 
+    @Test func `a file that nests without end is refused`() {
+        for opening in ["[", "{a: ", "- "] {
+            let text = problem { try file(String(repeating: opening, count: 100_000)) }
+            #expect(text.hasPrefix("access.yml"), "\(text.prefix(200))")
+        }
+    }
+
     @Test func `random damage to a file is refused or read, and never traps`() {
         var generator = SeededGenerator(seed: 5)
         let bytes = Array(whole.utf8)
