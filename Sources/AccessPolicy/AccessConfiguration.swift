@@ -38,6 +38,8 @@ package struct AccessConfiguration: Hashable, Sendable {
         try Self.bound(groups.count, Limits.groups, "groups")
         try Self.bound(lists.reduce(0) { $0 + $1.prefixes.count }, Limits.listEntries, "ip_lists")
         try Self.checkUnique(applications.map(\.id), "applications")
+        // Tokens are told apart by it: with the same one, whoever is let into one application is let into the other.
+        try Self.checkUnique(applications.map(\.audience), "applications.aud")
         try Self.checkUnique(groups.map(\.id), "groups")
         try Self.checkUnique(lists.map(\.id), "ip_lists")
         self.applications = applications
@@ -62,7 +64,7 @@ package struct AccessConfiguration: Hashable, Sendable {
         var seen: Set<String> = []
         for id in ids {
             guard !id.isEmpty else {
-                throw ConfigError("an id is empty", suggestion: "give it an id or name", key: key)
+                throw ConfigError("a value is empty", suggestion: "give each its own", key: key)
             }
             guard seen.insert(id).inserted else {
                 throw ConfigError("\(quoted(id)) is given twice", suggestion: "remove or rename one", key: key)

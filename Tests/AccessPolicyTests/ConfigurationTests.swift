@@ -82,10 +82,13 @@ struct ConfigurationTests {
         #expect(made([], [policy("p", .allow, empty)]).contains("include is empty"))
         #expect(made([RuleGroup(id: "g", criteria: empty)]).contains("groups[g].include: include is empty"))
         #expect(made([group("g"), group("g")]).contains("given twice"))
-        #expect(made([group("")]).contains("id is empty"))
+        #expect(made([group("")]).contains("groups: a value is empty"))
         #expect(made([], [policy("p", .allow), policy("p", .deny)]).contains("given twice"))
         let nowhere = AccessApplication(id: "a", audience: "x", domains: [], policies: [])
         #expect(problem { try AccessConfiguration(applications: [nowhere]) }.contains("guards nothing"))
+        var twins = try [application("a", ["a.test"], []), application("b", ["b.test"], [])]
+        twins[1].audience = twins[0].audience
+        #expect(problem { try AccessConfiguration(applications: twins) }.contains("aud: \"aud-a\" is given twice"))
         var web = try application("a", ["app.test"], [])
         web.destinations = [DestinationGrant(destinations: try DestinationAllowList(["rdp:3389"]))]
         #expect(problem { try AccessConfiguration(applications: [web]) }.contains("write type: bastion"))
