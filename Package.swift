@@ -92,7 +92,7 @@ let package = Package(
         pure("CapnProto", [nioCore]),
         pure("TunnelWire", ["CapnProto", nioCore]),
         pure("TunnelConfig", [yams]),
-        pure("AccessPolicy", [crypto]),
+        pure("AccessPolicy", ["TunnelConfig", crypto, yams]),
 
         // Drivers: one outside thing each
         driver("ByteStream", ["TunnelConfig", crypto, nioCore, nioHTTP1, nioSSL]),
@@ -155,7 +155,7 @@ let package = Package(
         tests("CapnProtoTests", ["CapnProto", nioCore]),
         tests("TunnelWireTests", ["TunnelWire", "CapnProto", nioCore], exclude: ["fixtures"]),
         tests("TunnelConfigTests", ["TunnelConfig"]),
-        tests("AccessPolicyTests", ["AccessPolicy"]),
+        tests("AccessPolicyTests", ["AccessPolicy", "TunnelConfig"]),
         tests("ByteStreamTests", ["ByteStream", "TestKit", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
         tests(
             "EdgeTransportTests",

@@ -68,21 +68,14 @@ package struct PolicySnapshot: Hashable, Sendable {
         guard isAvailable else { return .policyUnavailable }
         guard let application = application(forHost: host) else { return .closed }
         guard case .serviceToken(let allowed) = application.mode else { return .forward(application, nil) }
-        guard let clientID, let clientSecret, !clientID.isEmpty, !clientSecret.isEmpty else {
-            return .serviceTokenMissing(application)
+        switch tokens.verdict(clientID: clientID, clientSecret: clientSecret, now: now) {
+        case .missing: return .serviceTokenMissing(application)
+        case .wrong: return .serviceTokenWrong(application)
+        case .expired: return .serviceTokenExpired(application)
+        case .valid(let record) where allowed.contains(record.id): return .forward(application, record.id)
+        case .valid: return .serviceTokenNotAllowed(application)
         }
-        let id = ServiceTokenID(rawValue: clientID)
-        let record = tokens[id]
-        // An unknown id costs the same as a wrong secret: one hash, one comparison.
-        let presented = ServiceTokenSecret(clientSecret).hash
-        let isRight = constantTimeEqual(presented, record?.secretHash ?? Self.noSecret)
-        guard let record, isRight else { return .serviceTokenWrong(application) }
-        if record.isExpired(at: now) { return .serviceTokenExpired(application) }
-        guard allowed.contains(id) else { return .serviceTokenNotAllowed(application) }
-        return .forward(application, id)
     }
-
-    private static let noSecret = [UInt8](repeating: 0, count: 32)
 
     private static func stricter(_ left: Application?, _ right: Application) -> Application {
         guard let left else { return right }

@@ -51,6 +51,8 @@ package struct ServiceTokenSecret: Hashable, Sendable, CustomStringConvertible, 
 /// A service token as the edge keeps it.
 package struct ServiceTokenRecord: Hashable, Sendable, Identifiable {
     package let id: ServiceTokenID
+    /// What policies name it by (access-protocol section 3.12, `service_token`).
+    package let recordID: String
     /// SHA-256 of the secret, 32 bytes. A record with another length never matches.
     package var secretHash: [UInt8]
     package var name: String
@@ -58,8 +60,13 @@ package struct ServiceTokenRecord: Hashable, Sendable, Identifiable {
     /// Nil: never.
     package var expiresAt: Date?
 
-    package init(id: ServiceTokenID, secretHash: [UInt8], name: String, createdAt: Date, expiresAt: Date? = nil) {
+    /// - Parameter recordID: nil: the same as the public half.
+    package init(
+        id: ServiceTokenID, recordID: String? = nil, secretHash: [UInt8], name: String, createdAt: Date,
+        expiresAt: Date? = nil
+    ) {
         self.id = id
+        self.recordID = recordID ?? id.rawValue
         self.secretHash = secretHash
         self.name = name
         self.createdAt = createdAt

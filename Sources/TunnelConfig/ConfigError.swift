@@ -60,7 +60,7 @@ package struct ConfigWarning: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// Quotes a value for an error line: printable, on one line, and short.
-func quoted(_ text: some StringProtocol) -> String {
+package func quoted(_ text: some StringProtocol) -> String {
     var result = "\""
     var count = 0
     for scalar in text.unicodeScalars {

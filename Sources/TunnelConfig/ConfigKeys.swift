@@ -1,5 +1,5 @@
 /// Which flags the configuration file can carry under their primary name (cli-and-config.md, section 1.7), and how.
-enum ConfigKeys {
+package enum ConfigKeys {
     enum Kind {
         case string
         /// Relative to the directory of the configuration file.
@@ -88,7 +88,7 @@ enum ConfigKeys {
     static let aliases = ["cred-file": "credentials-file", "proto-loglevel": "transport-loglevel"]
 
     /// The known name that `name` was probably meant to be.
-    static func suggestion(for name: String, among known: some Sequence<String>) -> String? {
+    package static func suggestion(for name: String, among known: some Sequence<String>) -> String? {
         let wanted = folded(name)
         var best: (name: String, distance: Int)?
         for candidate in known {

@@ -1,4 +1,4 @@
-import Yams
+package import Yams
 
 /// Typed values. A wrong type is an error that says what was expected and found, never a guess; the one exception is a
 /// number or a truth value where a string is wanted, which is taken as its text with a notice.
@@ -16,7 +16,7 @@ extension ConfigReader {
         }
     }
 
-    mutating func string(_ entry: Entry, isSecret: Bool = false) throws(ConfigError) -> String {
+    package mutating func string(_ entry: Entry, isSecret: Bool = false) throws(ConfigError) -> String {
         guard let scalar = entry.value.scalar else { throw wrongType(entry, "a string", isSecret: isSecret) }
         if scalar.style == .plain, looksTyped(scalar.string), !isSecret {
             warn(entry, "is read as the text \(quoted(scalar.string)); put it in quotes to say so")
@@ -24,14 +24,14 @@ extension ConfigReader {
         return scalar.string
     }
 
-    func bool(_ entry: Entry) throws(ConfigError) -> Bool {
+    package func bool(_ entry: Entry) throws(ConfigError) -> Bool {
         guard let scalar = entry.value.scalar, scalar.style == .plain, let value = Self.truth(scalar.string) else {
             throw wrongType(entry, "true or false", suggestion: "write true or false without quotes")
         }
         return value
     }
 
-    func int(_ entry: Entry) throws(ConfigError) -> Int {
+    package func int(_ entry: Entry) throws(ConfigError) -> Int {
         guard let scalar = entry.value.scalar, scalar.style == .plain, let value = Self.integer(scalar.string) else {
             throw wrongType(entry, "a whole number", suggestion: "write a number without quotes")
         }
@@ -39,7 +39,7 @@ extension ConfigReader {
         return value
     }
 
-    func duration(_ entry: Entry) throws(ConfigError) -> Duration {
+    package func duration(_ entry: Entry) throws(ConfigError) -> Duration {
         guard let scalar = entry.value.scalar else {
             throw wrongType(entry, "a duration", suggestion: "write for example 30s")
         }
@@ -55,7 +55,7 @@ extension ConfigReader {
         return value
     }
 
-    func strings(_ entry: Entry) throws(ConfigError) -> [String] {
+    package func strings(_ entry: Entry) throws(ConfigError) -> [String] {
         // A single value is what people mean by it; the official client refuses it.
         if let scalar = entry.value.scalar { return [scalar.string] }
         guard let sequence = entry.value.sequence else { throw wrongType(entry, "a list of strings") }
@@ -68,6 +68,14 @@ extension ConfigReader {
             result.append(scalar.string)
         }
         return result
+    }
+
+    /// The entries of a list, under the keys `list[0]`, `list[1]` …
+    package func items(_ entry: Entry) throws(ConfigError) -> [Entry] {
+        guard let sequence = entry.value.sequence else { throw wrongType(entry, "a list") }
+        return sequence.enumerated().map { index, node in
+            Entry(name: "", value: node, key: "\(entry.key)[\(index)]", line: node.mark?.line ?? entry.line)
+        }
     }
 
     private func tags(_ entry: Entry) throws(ConfigError) -> [String] {
@@ -91,7 +99,7 @@ extension ConfigReader {
         return String(directory) + String(rest)
     }
 
-    func isNull(_ node: Node) -> Bool {
+    package func isNull(_ node: Node) -> Bool {
         guard let scalar = node.scalar, scalar.style == .plain else { return false }
         return ["", "~", "null", "Null", "NULL"].contains(scalar.string)
     }
@@ -105,12 +113,12 @@ extension ConfigReader {
         }
     }
 
-    func error(_ problem: String, at entry: Entry, suggestion: String? = nil) -> ConfigError {
+    package func error(_ problem: String, at entry: Entry, suggestion: String? = nil) -> ConfigError {
         ConfigError(
             problem, suggestion: suggestion, key: entry.key, file: path, line: entry.value.mark?.line ?? entry.line)
     }
 
-    func wrongType(
+    package func wrongType(
         _ entry: Entry, _ expected: String, suggestion: String? = nil, isSecret: Bool = false
     ) -> ConfigError {
         error(

@@ -1,24 +1,33 @@
-import Yams
+package import Yams
 
 /// Reads one configuration file. Lives for one `parse`; collects the warnings on the way.
-struct ConfigReader {
+///
+/// Its typed values serve other files in YAML as well.
+package struct ConfigReader {
     /// A key and its value with the place where it stands.
-    struct Entry {
-        var name: String
-        var value: Node
+    package struct Entry {
+        package var name: String
+        package var value: Node
         /// `ingress[0].service`
-        var key: String
-        var line: Int?
+        package var key: String
+        package var line: Int?
+
+        package init(name: String, value: Node, key: String, line: Int?) {
+            self.name = name
+            self.value = value
+            self.key = key
+            self.line = line
+        }
     }
 
     /// Far above any real file; bounds the work that aliases and merges can cause.
     private static let longestFile = 4 << 20
     private static let mostEntries = 20_000
 
-    let path: String
+    package let path: String
     var warnings: [ConfigWarning] = []
 
-    init(path: String) { self.path = path }
+    package init(path: String) { self.path = path }
 
     mutating func read(_ yaml: String) throws(ConfigError) -> ConfigFile {
         var file = ConfigFile(path: path)
@@ -170,7 +179,7 @@ struct ConfigReader {
 
     // MARK: The document
 
-    private func document(_ yaml: String) throws(ConfigError) -> Node? {
+    package func document(_ yaml: String) throws(ConfigError) -> Node? {
         guard yaml.utf8.count <= Self.longestFile else {
             throw ConfigError("the file is longer than 4 MiB", file: path)
         }
@@ -221,7 +230,7 @@ struct ConfigReader {
     }
 
     /// The pairs of a mapping, with merge keys (`<<`) resolved: what is written here wins over what is merged in.
-    func entries(of node: Node, key: String, line: Int?) throws(ConfigError) -> [Entry] {
+    package func entries(of node: Node, key: String, line: Int?) throws(ConfigError) -> [Entry] {
         var budget = Self.mostEntries
         return try entries(of: node, key: key, line: line, depth: 0, budget: &budget)
     }

@@ -103,7 +103,7 @@ package struct DestinationAllowList: Hashable, Sendable, CustomStringConvertible
         let (target, port) = try split(text, invalid)
         if target.contains("/") {
             guard let block = IPPrefix(target) else { throw invalid("is not a block of addresses") }
-            return [Entry(target: .block(canonical(block)), port: port)]
+            return [Entry(target: .block(block.unmapped), port: port)]
         }
         if let address = IPAddress(target) {
             return [Entry(target: .block(IPPrefix(single: address.unmapped)), port: port)]
@@ -144,12 +144,6 @@ package struct DestinationAllowList: Hashable, Sendable, CustomStringConvertible
         guard let portText else { return (String(target), nil) }
         guard let port = PortText.parse(portText) else { throw invalid("has no valid port after the colon") }
         return (String(target), port)
-    }
-
-    /// A block inside `::ffff:0:0/96` is the IPv4 block it maps.
-    private static func canonical(_ block: IPPrefix) -> IPPrefix {
-        guard block.address.isV6, block.length >= 96, block.address.bits >> 32 == 0xFFFF else { return block }
-        return IPPrefix(block.address.unmapped, length: block.length - 96) ?? block
     }
 }
 

@@ -169,6 +169,12 @@ package struct IPPrefix: Hashable, Sendable, CustomStringConvertible {
         other.length >= length && contains(other.address)
     }
 
+    /// The IPv4 block that one inside `::ffff:0:0/96` maps; any other block unchanged.
+    package var unmapped: IPPrefix {
+        guard length >= 96, address.isV6, !address.unmapped.isV6 else { return self }
+        return IPPrefix(address.unmapped, length: length - 96) ?? self
+    }
+
     package var description: String { "\(address)/\(length)" }
 
     private static func mask(_ length: Int, of width: Int) -> UInt128 {
