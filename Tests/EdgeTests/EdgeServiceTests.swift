@@ -1,5 +1,6 @@
 import Edge
 import Foundation
+import NIOCore
 import NIOPosix
 import Synchronization
 import Testing
