@@ -122,26 +122,25 @@ package actor EdgeService {
     /// Watches the files, those too that are named later, and reads them again when it is time.
     private func followReloads() async {
         guard let source else { return }
-        var watched = source.files
+        var watched = Set(source.files.watchers.map(\.path))
         await withDiscardingTaskGroup { group in
-            for file in watched { group.addTask { await self.watch(file) } }
+            for watcher in source.files.watchers { group.addTask { await self.follow(watcher) } }
             for await cause in reloads.stream {
                 perform(notice.reloadBegan())
                 let (reading, refusal) = await reload(from: source, because: cause)
                 perform(notice.reloadEnded(refusal: refusal))
-                for file in (reading?.files ?? []).subtracting(watched) {
-                    watched.insert(file)
-                    group.addTask { await self.watch(file) }
+                for watcher in reading?.files.watchers ?? [] where watched.insert(watcher.path).inserted {
+                    group.addTask { await self.follow(watcher) }
                 }
             }
             group.cancelAll()
         }
     }
 
-    private nonisolated func watch(_ file: String) async {
+    private nonisolated func follow(_ watcher: FileWatcher) async {
         do {
-            try await FileWatcher(path: file, clock: clock).run { [logger] in
-                logger.debug("Watching a file", metadata: ["path": "\(file)"])
+            try await watcher.run { [logger] in
+                logger.debug("Watching a file", metadata: ["path": "\(watcher.path)"])
             } changed: {
                 reload(because: .fileChanged)
             }
@@ -150,7 +149,7 @@ package actor EdgeService {
         } catch {
             logger.warning(
                 "Changes of a file are not noticed; send SIGHUP after them",
-                metadata: ["path": "\(file)", "error": "\(error)"])
+                metadata: ["path": "\(watcher.path)", "error": "\(error)"])
         }
     }
 
@@ -207,24 +206,33 @@ package struct EdgeSource: Sendable {
     package struct Reading: Sendable {
         package var certificates: EdgeCertificates.Pair
         /// The files it was found in.
-        package var files: Set<String>
+        package var files: WatchedFiles
         /// Settings that differ from those of the start and count only after the next one.
         package var needsRestart: [String]
 
-        package init(certificates: EdgeCertificates.Pair, files: Set<String>, needsRestart: [String]) {
+        package init(certificates: EdgeCertificates.Pair, files: WatchedFiles, needsRestart: [String]) {
             self.certificates = certificates
             self.files = files
             self.needsRestart = needsRestart
         }
     }
 
-    /// The files to watch.
-    package var files: Set<String>
+    /// The files it was started from.
+    package var files: WatchedFiles
     /// Reads and checks everything again; nothing is in force yet. Throws what tells a person the file and the reason.
     package var read: @Sendable () throws -> Reading
 
-    package init(files: Set<String>, read: @escaping @Sendable () throws -> Reading) {
+    package init(files: WatchedFiles, read: @escaping @Sendable () throws -> Reading) {
         self.files = files
         self.read = read
+    }
+}
+
+/// Files to watch, remembered as they are when this is made: make it before they are read, so that no change falls between.
+package struct WatchedFiles: Sendable {
+    let watchers: [FileWatcher]
+
+    package init(_ paths: Set<String>) {
+        watchers = paths.map { FileWatcher(path: $0) }
     }
 }

@@ -4,8 +4,9 @@ import NIOCore
 extension OriginRelay {
     /// Decides on which link a request is tried, and after which failures again on another one. Lives as long as the relay.
     ///
-    /// What a connector may have begun with is sent again only if the method is idempotent (RFC 9110 section 9.2.2);
-    /// nothing is sent again once its answer has begun. No link is tried twice.
+    /// What a connector may have begun with is sent again only if the method is idempotent (RFC 9110 section 9.2.2), and
+    /// while it may still be at work only if it is safe (section 9.2.1): a slow PUT must not undo what came after its
+    /// repetition. Nothing is sent again once its answer has begun. No link is tried twice.
     struct StateMachine {
         enum State: Equatable, Sendable {
             case trying
@@ -52,6 +53,7 @@ extension OriginRelay {
         private(set) var state = State.trying
         /// Whether a try before this one may have reached somebody.
         var isRepetition: Bool { lostTries > 0 }
+        private let isSafe: Bool
         private let isIdempotent: Bool
         private let patience: TimeAmount
         private var tried: Set<UUID> = []
@@ -65,11 +67,12 @@ extension OriginRelay {
 
         /// - Parameter patience: how long the request may wait for new links altogether.
         init(method: String, patience: TimeAmount) {
-            isIdempotent = Self.idempotentMethods.contains(method)
+            isSafe = Self.safeMethods.contains(method)
+            isIdempotent = isSafe || ["PUT", "DELETE"].contains(method)
             self.patience = patience
         }
 
-        private static let idempotentMethods: Set<String> = ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]
+        private static let safeMethods: Set<String> = ["GET", "HEAD", "OPTIONS", "TRACE"]
 
         /// - Parameter links: those that there are, the best one first; the same below. None when the last one has just
         ///   been lost.
@@ -107,11 +110,11 @@ extension OriginRelay {
             return next(links, now: now)
         }
 
-        /// The link of the try under way may be dead.
+        /// The link of the try under way may be dead; if it is, its end follows.
         ///
         /// - Parameter links: those of which that is not known.
         mutating func linkFellSilent(canRepeat: Bool, links: [UUID], now: NIODeadline) -> Action {
-            guard state == .trying, isIdempotent, canRepeat, lostTries + 1 < Self.mostTries,
+            guard state == .trying, isSafe, canRepeat, lostTries + 1 < Self.mostTries,
                 links.contains(where: { !tried.contains($0) })
             else { return .none }
             lostTries += 1

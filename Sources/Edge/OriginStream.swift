@@ -65,6 +65,8 @@ final class OriginStream: BytePipe {
     /// The answer began, and the visitor has its head.
     func settle() {
         guard phase == .open else { return }
+        // The last chance, whether the carrier is full or not: what is kept is within its bound.
+        sendOwed()
         phase = .settled
         sent.forget()
         joinEnds()
@@ -94,15 +96,21 @@ final class OriginStream: BytePipe {
     // MARK: What the carrier reports before the answer
 
     fileprivate func carrierTakes() {
-        if isRepeatOwed, let carrier, carrier.isWritable {
-            isRepeatOwed = false
-            // More came meanwhile than is kept.
-            guard sent.isWhole else { return carrier.abort() }
-            for bytes in sent.kept { carrier.write(bytes) }
-            if !sent.kept.isEmpty { carrier.flush() }
-            if let sentEnd { carrier.finish(trailers: sentEnd) }
-        }
+        if carrier?.isWritable == true { sendOwed() }
         sink?.pipeWritabilityChanged()
+    }
+
+    /// Sends what was sent before the carrier took anything.
+    private func sendOwed() {
+        guard isRepeatOwed, let carrier else { return }
+        isRepeatOwed = false
+        // More came meanwhile than is kept.
+        guard sent.isWhole else { return carrier.abort() }
+        if sent.kept.readableBytes > 0 {
+            carrier.write(sent.kept)
+            carrier.flush()
+        }
+        if let sentEnd { carrier.finish(trailers: sentEnd) }
     }
 
     fileprivate func carrierFinished(_ trailers: HTTPHeaders?) {
@@ -182,8 +190,10 @@ private final class CarrierSink: BytePipeSink {
 }
 
 /// The beginning of a request's body, kept as long as it is within a bound.
+///
+/// A copy: what a visitor sends byte by byte are slices, each of which would keep the whole storage of a read alive.
 private struct SentBytes {
-    private(set) var kept: [ByteBuffer] = []
+    private(set) var kept = ByteBuffer()
     /// Whether all that was sent is kept.
     private(set) var isWhole = true
     private var room: Int
@@ -195,11 +205,11 @@ private struct SentBytes {
     mutating func keep(_ bytes: ByteBuffer) {
         guard isWhole else { return }
         room -= bytes.readableBytes
-        if room >= 0 { kept.append(bytes) } else { forget() }
+        if room >= 0 { kept.writeImmutableBuffer(bytes) } else { forget() }
     }
 
     mutating func forget() {
         isWhole = false
-        kept = []
+        kept = ByteBuffer()
     }
 }

@@ -43,7 +43,10 @@ package final class RoutingTable: Sendable {
     }
 
     func replaceRouting(_ routing: RoutingSnapshot) {
-        content.withLock { $0.routing = routing }
+        content.withLock { content in
+            content.routing = routing
+            content.losses = content.losses.filter { routing.tunnels[$0.key] != nil }
+        }
     }
 
     func add(_ link: RoutedLink, for tunnelID: UUID) {

@@ -19,14 +19,7 @@ extension AdministrationCommand {
     /// Opens the directory, does the work, closes.
     package func outcome() async throws -> Report {
         let administration = try await Administration(place)
-        do {
-            let report = try await perform(administration)
-            try administration.store.close()
-            return report
-        } catch {
-            try? administration.store.close()
-            throw error
-        }
+        return try await administration.store.closing { try await perform(administration) }
     }
 }
 

@@ -21,7 +21,14 @@ struct EdgeRun {
         DescriptorLimit.raise()
         // Before anything is touched that belongs to an edge already running here.
         let lock = try DataDirectoryLock(directory)
+        // Before the configuration is read from the files.
+        let source = source
         let store = try await directory.openStore()
+        try await store.closing { try await serve(store, source) }
+        withExtendedLifetime(lock) {}
+    }
+
+    private func serve(_ store: SQLiteStore, _ source: EdgeSource) async throws {
         let control = ControlServer(store: store, logger: logger)
         let configuration = try configuration()
         let server = EdgeServer(
@@ -51,8 +58,6 @@ struct EdgeRun {
             }
             tasks.cancelAll()
         }
-        try store.close()
-        withExtendedLifetime(lock) {}
     }
 
     private func configuration() throws -> EdgeServer.Configuration {
@@ -77,10 +82,11 @@ struct EdgeRun {
                 certificate: directory.visitorCertificate, own: ownCertificate(of: directory, for: https)))
     }
 
-    /// The data directory once more, read as at the start.
+    /// The data directory once more, read as at the start; its files are watched as they are now.
     private var source: EdgeSource {
         EdgeSource(files: directory.watchedFiles) {
             let again = try DataDirectory.open(at: directory.path)
+            let files = again.watchedFiles
             let (before, now) = (directory.settings, again.settings)
             guard now.zone == before.zone, now.team == before.team else {
                 throw EdgeError(
@@ -89,7 +95,7 @@ struct EdgeRun {
             }
             let https = try ListenAddress(httpsListen ?? before.httpsListen)
             return EdgeSource.Reading(
-                certificates: try certificates(of: again, for: https), files: again.watchedFiles,
+                certificates: try certificates(of: again, for: https), files: files,
                 needsRestart: [
                     tunnelListen == nil && now.tunnelListen != before.tunnelListen ? "tunnel-listen" : nil,
                     httpsListen == nil && now.httpsListen != before.httpsListen ? "https-listen" : nil,
@@ -124,10 +130,10 @@ struct EdgeRun {
 
 extension DataDirectory {
     /// What a running edge was made of, but for its database.
-    fileprivate var watchedFiles: Set<String> {
-        [
+    fileprivate var watchedFiles: WatchedFiles {
+        WatchedFiles([
             path(of: .settings), tunnelCertificate.certificatePath, tunnelCertificate.keyPath,
             visitorCertificate.certificatePath, visitorCertificate.keyPath,
-        ]
+        ])
     }
 }

@@ -1,10 +1,11 @@
 import AccessPolicy
 import ArgumentParser
-import EdgeCommands
 import EdgeStore
 import Foundation
 import Testing
 import TunnelConfig
+
+@testable import EdgeCommands
 
 /// Command lines as people and scripts type them, run in this process on a data directory of their own.
 @Suite struct AdministrationTests {
@@ -182,6 +183,27 @@ import TunnelConfig
             try await store.connectionOpened(Self.connection(of: id))
             try store.close()
             #expect(try await edge.text("tunnel delete desk").hasPrefix("Deleted tunnel desk"))
+        }
+    }
+
+    @Test func `a store is closed when its work has failed`() async throws {
+        try await withEdge { edge in
+            let store = try await edge.store()
+            #expect(try await store.closing { "done" } == "done")
+            await #expect(throws: (any Error).self) { try await store.account() }
+            let other = try await edge.store()
+            await #expect(throws: CancellationError.self) {
+                try await other.closing { () async throws -> Void in throw CancellationError() }
+            }
+            await #expect(throws: (any Error).self) { try await other.account() }
+        }
+    }
+
+    @Test func `an edge that cannot start leaves its data directory free`() async throws {
+        try await withEdge { edge in
+            #expect(await EdgeCommand.execute(["run", "--data-dir", edge.path, "--https-listen", "nowhere"]) != 0)
+            #expect(!FileManager.default.fileExists(atPath: "\(edge.path)/edge.sqlite-wal"))
+            _ = try DataDirectoryLock(DataDirectory.open(at: edge.path))
         }
     }
 

@@ -32,7 +32,21 @@ struct OriginStreamTests {
         stream.finish(trailers: ["sum": "6"])
         #expect(stream.canRepeat)
         stream.carry(by: second)
-        #expect(second.heard == ["one", "two", "flush", "end sum"])
+        #expect(second.heard == ["onetwo", "flush", "end sum"])
+    }
+
+    @Test func `what is kept takes no more memory than its bound, in however small pieces it came`() {
+        let bound = 1 << 10
+        let (stream, _) = stream(bound: bound)
+        let read = ByteBuffer(repeating: 7, count: 32 << 10)
+        for offset in 0..<bound {
+            if let piece = read.getSlice(at: offset, length: 1) { stream.write(piece) }
+            if let nothing = read.getSlice(at: offset, length: 0) { stream.write(nothing) }
+        }
+        let next = link()
+        stream.carry(by: next)
+        #expect(next.heard == [String(repeating: "\u{7}", count: bound), "flush"])
+        #expect(next.storage <= 2 * bound)
     }
 
     @Test func `a link that is not open yet gets nothing until it is`() {
@@ -48,6 +62,35 @@ struct OriginStreamTests {
         slow.sink?.pipeWritabilityChanged()
         #expect(slow.heard == ["one", "flush", "end"])
         #expect(notes.heard.last == "writable")
+    }
+
+    @Test(arguments: [false, true])
+    func `an answer before the link takes anything finds what was sent all the same`(isEnded: Bool) {
+        let (stream, notes) = stream()
+        let full = link()
+        full.isWritable = false
+        stream.carry(by: full)
+        stream.write(ByteBuffer(string: "one"))
+        if isEnded { stream.finish(trailers: nil) }
+        stream.settle()
+        #expect(full.heard == (isEnded ? ["one", "flush", "end"] : ["one", "flush"]))
+        #expect(!stream.isWritable)
+        full.isWritable = true
+        full.sink?.pipeWritabilityChanged()
+        #expect(notes.heard.last == "writable")
+        #expect(stream.isWritable)
+        stream.write(ByteBuffer(string: "two"))
+        #expect(full.heard.last == (isEnded ? "end" : "two"))
+    }
+
+    @Test func `an answer to less than was sent, when that is not kept, ends the link's stream`() {
+        let (stream, _) = stream(bound: 4)
+        let full = link()
+        full.isWritable = false
+        stream.carry(by: full)
+        stream.write(ByteBuffer(string: "fives"))
+        stream.settle()
+        #expect(full.heard == ["abort"])
     }
 
     @Test func `more than the bound is not kept`() {
@@ -115,12 +158,17 @@ private final class FakeLink: BytePipe {
     var isWritable = true
     var sink: (any BytePipeSink)?
     var heard: [String] = []
+    /// Bytes of memory that what was written takes.
+    var storage = 0
 
     init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
     func attach(_ sink: any BytePipeSink) { self.sink = sink }
     func read() { heard.append("read") }
-    func write(_ bytes: ByteBuffer) { heard.append(String(buffer: bytes)) }
+    func write(_ bytes: ByteBuffer) {
+        heard.append(String(buffer: bytes))
+        storage += bytes.storageCapacity
+    }
     func flush() { heard.append("flush") }
     func finish(trailers: HTTPHeaders?) {
         heard.append((["end"] + (trailers ?? [:]).map(\.name)).joined(separator: " "))

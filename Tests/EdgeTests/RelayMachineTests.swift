@@ -90,9 +90,17 @@ struct RelayMachineTests {
         #expect(machine.linkFellSilent(canRepeat: true, links: [links[0]], now: start) == .none)
         #expect(machine.linkFellSilent(canRepeat: false, links: [links[1]], now: start) == .none)
         #expect(machine.linkFellSilent(canRepeat: true, links: [links[1]], now: start) == .open(links[1]))
-        var upload = self.machine("POST")
-        _ = upload.started(links: [links[0]], now: start)
-        #expect(upload.linkFellSilent(canRepeat: true, links: [links[1]], now: start) == .none)
+    }
+
+    @Test(arguments: ["POST", "PUT", "DELETE"])
+    func `what changes something stays with a silent link until that has ended`(method: String) {
+        var machine = machine(method)
+        _ = machine.started(links: links, now: start)
+        #expect(machine.linkFellSilent(canRepeat: true, links: links, now: start) == .none)
+        let isIdempotent = method != "POST"
+        #expect(
+            machine.failed(.cut, canRepeat: true, links: links, now: start)
+                == (isIdempotent ? .open(links[1]) : .giveUp(.uncertain)))
     }
 
     @Test func `the number of tries is bounded`() {
