@@ -32,6 +32,8 @@ struct AddressLookups {
         failure = nil
         isIncomplete = found.missing != nil
         isFinal = found.isFinal
+        // Whoever asked meanwhile has the answer, unless it is that of the network before.
+        if isFinal || !isIncomplete && !networkIsNew { isWanted = false }
     }
 
     mutating func ended(with error: any Error) {

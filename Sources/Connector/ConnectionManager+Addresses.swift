@@ -12,7 +12,8 @@ extension ConnectionManager {
         while !draining.isOpen {
             try Task.checkCancellation()
             let answer = addressesChanged.next
-            let choice = pool.address(forConnection: Int(index), using: &random)
+            let now = began.elapsed ?? .zero
+            let choice = pool.address(forConnection: Int(index), at: now, using: &random)
             if lookups.request(addressFailed: choice?.hasFailed) { lookupWanted.beat() }
             if let choice {
                 logger.debug(
@@ -20,7 +21,12 @@ extension ConnectionManager {
                     metadata: ["connIndex": "\(index)", "event": "0", "ip": "\(choice.endpoint.host)"])
                 return choice.endpoint
             }
-            await waitUnlessDraining { await answer.wait() }
+            let clock = clock
+            let pause = pool.nextReturn.map { $0 - now }
+            await waitUnlessDraining {
+                guard let pause else { return await answer.wait() }
+                await Self.first({ await answer.wait() }, { try? await clock.sleep(for: pause) })
+            }
             if pool.count == 0, let failure = lookups.failure, !draining.isOpen {
                 try Task.checkCancellation()
                 throw failure as? LinkError
@@ -105,6 +111,8 @@ extension ConnectionManager {
             next = news.changes.next
             lookups.networkChanged()
             pool.networkChanged()
+            // What is in use again may serve a slot that waits; without any, the next lookup has news.
+            if pool.count > 0 { addressesChanged.beat() }
         }
     }
 

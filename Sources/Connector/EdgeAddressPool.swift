@@ -50,8 +50,8 @@ package struct EdgeAddressPool: Sendable {
 
     // MARK: Lookups
 
-    /// Puts what was looked up in the place of what was known. Connections keep what they hold, and what could not be
-    /// looked up this time stays as it was.
+    /// Puts what was looked up in the place of what was known. Connections keep what they hold, and the addresses of a
+    /// name that could not be looked up this time stay as they were.
     package mutating func replace(by found: EdgeAddresses) {
         var old = slots
         slots = []
@@ -68,10 +68,18 @@ package struct EdgeAddressPool: Sendable {
                 regions[region] = Region(primary: primary)
             }
         }
-        for slot in old where slot.user != nil || (found.missing != nil && !slot.isRetired) {
+        let answered = Set(found.regions.joined().compactMap(\.source))
+        for slot in old {
             var slot = slot
-            slot.isRetired = slot.isRetired || found.missing == nil
-            slots.append(slot)
+            let isAnswered = slot.entry.source.map(answered.contains) ?? false
+            slot.isRetired = slot.isRetired || isAnswered || found.missing == nil
+            if slot.user != nil || !slot.isRetired { slots.append(slot) }
+        }
+        for region in regions.indices {
+            // The other family is gone: IPv6 again is all there is.
+            if let active = regions[region].active, !hasAddresses(region, active) {
+                regions[region].secondarySince = nil
+            }
         }
     }
 
@@ -83,10 +91,14 @@ package struct EdgeAddressPool: Sendable {
 
     // MARK: Connections
 
+    /// When IPv6 that was left comes back, which may bring an address to a connection without one.
+    package var nextReturn: Duration? { regions.compactMap(\.secondarySince).min().map { $0 + Self.timeWithoutIPv6 } }
+
     /// The address for a connection: the one it holds, else a free one.
     package mutating func address(
-        forConnection index: Int, using random: inout some RandomNumberGenerator
+        forConnection index: Int, at now: Duration, using random: inout some RandomNumberGenerator
     ) -> Choice? {
+        bringBackIPv6(at: now)
         let held = slots.firstIndex { $0.user == index }
         if let held, !slots[held].isRetired { return choice(held) }
         guard let free = pick(except: nil, using: &random) else { return held.map(choice) }
@@ -100,6 +112,7 @@ package struct EdgeAddressPool: Sendable {
         guard let held = slots.firstIndex(where: { $0.user == index }) else { return }
         slots[held].hasFailed = true
         slots[held].turn += 1
+        bringBackIPv6(at: now)
         changeFamily(after: held, at: now)
         guard let next = pick(except: held, using: &random) else { return }
         slots[held].user = nil
@@ -127,8 +140,11 @@ package struct EdgeAddressPool: Sendable {
 
     private func isActive(_ slot: Int) -> Bool {
         guard !slots[slot].isRetired else { return false }
-        guard let active = regions[slots[slot].region].active else { return true }
-        return slots[slot].entry.family == active
+        // A name for the proxy is of no family: it counts whichever the region uses.
+        guard let family = slots[slot].entry.family, let active = regions[slots[slot].region].active else {
+            return true
+        }
+        return family == active
     }
 
     /// A free slot: one that has not failed before one that has, of the region with more of those, unused for longest.
@@ -147,10 +163,17 @@ package struct EdgeAddressPool: Sendable {
     private mutating func changeFamily(after failed: Int, at now: Duration) {
         let region = slots[failed].region
         guard let primary = regions[region].primary, let family = slots[failed].entry.family else { return }
-        if let since = regions[region].secondarySince {
-            if family == .v4 || now - since >= Self.timeWithoutIPv6 { regions[region].secondarySince = nil }
+        if regions[region].secondarySince != nil {
+            if family == .v4 { regions[region].secondarySince = nil }
         } else if family == .v6, hasAddresses(region, primary.other) {
             regions[region].secondarySince = now
+        }
+    }
+
+    private mutating func bringBackIPv6(at now: Duration) {
+        for region in regions.indices {
+            guard let since = regions[region].secondarySince, now - since >= Self.timeWithoutIPv6 else { continue }
+            regions[region].secondarySince = nil
         }
     }
 

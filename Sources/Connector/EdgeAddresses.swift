@@ -21,6 +21,8 @@ package struct EdgeAddresses: Sendable, Equatable {
     /// One slot: several endpoints where one name has several, which take turns.
     package struct Entry: Sendable, Equatable {
         package var endpoints: [EdgeEndpoint]
+        /// Whose addresses these are, by the name that was looked up; nil where none was.
+        var source: String?
 
         /// Of an address that stands alone.
         var family: Family? { endpoints.count == 1 ? Family(endpoints[0]) : nil }

@@ -53,7 +53,12 @@ struct EdgeDiscovery: Sendable {
     // MARK: By --edge
 
     private func named() async throws -> EdgeAddresses {
-        let targets = edges.compactMap(HostAndPort.init)
+        let targets = try edges.map { edge in
+            guard let target = HostAndPort(edge) else {
+                throw LinkError(.edgeUnknown, "--edge takes host:port, IPv6 in brackets, not \"\(edge)\"")
+            }
+            return target
+        }
         let literals = targets.compactMap { try? SocketAddress(ipAddress: $0.host, port: $0.port) }
         if usesProxy || literals.count == targets.count {
             let endpoints = targets.map { target in
@@ -73,7 +78,8 @@ struct EdgeDiscovery: Sendable {
                 if usable.isEmpty {
                     found.missing = "\(targets[index].host) has no \(familyText) address"
                 } else {
-                    found.regions[index % 2].append(.init(endpoints: usable.map(EdgeEndpoint.address)))
+                    found.regions[index % 2].append(
+                        .init(endpoints: usable.map(EdgeEndpoint.address), source: edges[index]))
                 }
             case .failure(let error): found.missing = error.message
             }
@@ -105,16 +111,17 @@ struct EdgeDiscovery: Sendable {
         let first = ServiceRecord.ordered(records, using: &random).prefix(Self.mostRecords)
         var sources: [Lookup] = [resolver.addresses]
         if let overTLS { sources.append(overTLS.addresses) }
-        let answers = try await resolved(first.map { ($0.target, $0.port) }, by: sources)
+        // With a dot at the end: a target is a whole name, never one in this host's search domains.
+        let answers = try await resolved(first.map { ($0.target + ".", $0.port) }, by: sources)
         var found = EdgeAddresses(regions: [], isStatic: false)
-        for answer in answers where found.regions.count < 2 {
+        for (record, answer) in zip(first, answers) where found.regions.count < 2 {
             switch answer {
             case .success(let all):
                 let usable = all.filter(isWanted)
                 if usable.isEmpty {
                     found.missing = "a region of the edge has no \(familyText) address"
                 } else {
-                    found.regions.append(usable.map { .init(endpoints: [.address($0)]) })
+                    found.regions.append(usable.map { .init(endpoints: [.address($0)], source: record.target) })
                 }
             case .failure(let error): found.missing = error.message
             }

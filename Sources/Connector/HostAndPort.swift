@@ -1,9 +1,9 @@
 /// `host:port`, IPv6 in brackets.
-struct HostAndPort: Equatable, Sendable {
-    var host: String
-    var port: Int
+package struct HostAndPort: Equatable, Sendable {
+    package var host: String
+    package var port: Int
 
-    init?(_ text: String) {
+    package init?(_ text: String) {
         guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
             (1...65535).contains(port)
         else { return nil }

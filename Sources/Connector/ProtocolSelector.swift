@@ -1,5 +1,7 @@
 /// Which transport carries the links (tunnel-protocol sections 1.4 and 5.4): what was asked for, of what is built, and
 /// HTTP/2 where QUIC does not come through. A value, one for all connections.
+///
+/// With one transport built there is nothing to fall back to: start-up takes `current`, and dials are not told here yet.
 package struct ProtocolSelector: Sendable, Equatable {
     package enum Transport: String, Sendable, CaseIterable {
         case quic, http2

@@ -9,12 +9,17 @@ import Synchronization
 final class EdgeDialer: Sendable {
     private let edge: EdgeEndpoint
     private let configuration: LinkConfiguration
+    private let resolver: (any Resolver & Sendable)?
     /// A proxy with several addresses may be tried at some of them at once.
     private let state = Mutex<(channels: [any Channel], isCancelled: Bool)>(([], false))
 
-    init(_ edge: EdgeEndpoint, _ configuration: LinkConfiguration) {
+    /// - Parameter resolver: finds a proxy's addresses; nil for the host's name service.
+    init(
+        _ edge: EdgeEndpoint, _ configuration: LinkConfiguration, resolver: (any Resolver & Sendable)? = nil
+    ) {
         self.edge = edge
         self.configuration = configuration
+        self.resolver = resolver
     }
 
     /// - Parameter install: puts the link's handlers on the connection, on the event loop: before it is made where nothing
@@ -26,7 +31,7 @@ final class EdgeDialer: Sendable {
         do {
             let bootstrap = try bootstrap(on: eventLoop)
             if let proxy = configuration.proxy {
-                return try await connect(through: proxy, bootstrap, install)
+                return try await connect(through: proxy, bootstrap, on: eventLoop, install)
             }
             guard case .address(let address) = edge else {
                 throw LinkError(.dialFailed, "only a proxy can go to \(edge) by its name")
@@ -68,13 +73,19 @@ final class EdgeDialer: Sendable {
     }
 
     private func connect<Link: Sendable>(
-        through proxy: ProxyServer, _ bootstrap: ClientBootstrap,
+        through proxy: ProxyServer, _ bootstrap: ClientBootstrap, on eventLoop: any EventLoop,
         _ install: @escaping @Sendable (any Channel) throws -> Link
     ) async throws -> Link {
-        let channel =
-            try await bootstrap
+        let promise = eventLoop.makePromise(of: (any Channel).self)
+        bootstrap.resolver(resolver)
             .channelInitializer { channel in channel.eventLoop.makeCompletedFuture { try self.began(channel) } }
-            .connect(host: proxy.host, port: proxy.port).get()
+            .connect(host: proxy.host, port: proxy.port).cascade(to: promise)
+        // A lookup cannot be ended. What still comes of it after a cancellation is refused as it begins.
+        let channel = try await withTaskCancellationHandler {
+            try await promise.futureResult.get()
+        } onCancel: {
+            promise.fail(CancellationError())
+        }
         do {
             return try await channel.eventLoop.flatSubmit { self.pass(proxy, channel, install) }.get()
         } catch {

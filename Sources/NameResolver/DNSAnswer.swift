@@ -37,19 +37,6 @@ struct DNSAnswer {
         }
     }
 
-    /// Of the first TXT record.
-    var text: String {
-        get throws {
-            var list: UnsafeMutablePointer<ares_txt_reply>?
-            try check(ares_parse_txt_reply(bytes, CInt(clamping: bytes.count), &list))
-            defer { ares_free_data(list) }
-            guard let record = list?.pointee, let text = record.txt else {
-                throw NameError(.notFound, "\(name) has no text")
-            }
-            return String(decoding: UnsafeBufferPointer(start: text, count: record.length), as: UTF8.self)
-        }
-    }
-
     /// Of an A record's answer.
     func v4(port: Int) throws -> [SocketAddress] {
         var count = CInt(NameResolver.most)

@@ -16,7 +16,7 @@ final class Inquiry {
     private static let tries: CInt = 2
 
     /// Reads the host's configuration.
-    init(servers: [String], timeout: Duration, interrupt: Interrupt) throws {
+    init(servers: [String], deadline: ContinuousClock.Instant, interrupt: Interrupt) throws {
         guard Self.libraryStatus == ARES_SUCCESS else { throw Self.failure(Self.libraryStatus, "c-ares") }
         var options = ares_options()
         options.timeout = Self.tryTimeout
@@ -28,7 +28,7 @@ final class Inquiry {
         }
         self.channel = channel
         self.interrupt = interrupt
-        deadline = .now + timeout
+        self.deadline = deadline
         guard !servers.isEmpty else { return }
         let set = ares_set_servers_ports_csv(channel, servers.joined(separator: ","))
         guard set == ARES_SUCCESS else { throw Self.failure(set, "the list of name servers") }
@@ -124,7 +124,7 @@ final class Inquiry {
                 // Reports to the outcome, which must not hear of it later.
                 ares_cancel(channel)
                 if isCancelled { throw CancellationError() }
-                throw NameError(.unreachable, "no name server answered for \(name) in time")
+                throw NameError.late(name)
             }
             drive(waiting.dropFirst(), isIdle: count <= 0)
         }

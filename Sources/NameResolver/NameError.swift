@@ -21,5 +21,9 @@ package struct NameError: Error, Sendable, CustomStringConvertible {
         self.message = message
     }
 
+    static func late(_ name: String) -> NameError {
+        NameError(.unreachable, "no name server answered for \(name) in time")
+    }
+
     package var description: String { message }
 }

@@ -22,7 +22,7 @@ package struct NameResolver: Sendable {
 
     /// - Parameters:
     ///   - servers: name servers as `address:port`; empty for those of the host.
-    ///   - timeout: for one question, all its tries included.
+    ///   - timeout: for one question, all its tries and the wait for a thread included.
     package init(servers: [String] = [], timeout: Duration = .seconds(5)) {
         self.servers = servers
         self.timeout = timeout
@@ -32,14 +32,8 @@ package struct NameResolver: Sendable {
     ///
     /// - Throws: `NameError`, or `CancellationError`.
     package func services(of name: String) async throws -> [ServiceRecord] {
-        try DNSAnswer(try await answer(name, .service), to: name).services
-    }
-
-    /// The first text of a name's TXT records.
-    ///
-    /// - Throws: `NameError`, or `CancellationError`.
-    package func text(of name: String) async throws -> String {
-        try DNSAnswer(try await answer(name, .text), to: name).text
+        let answer = try await ask(name) { inquiry in try inquiry.records(of: name, .service) }
+        return try DNSAnswer(answer, to: name).services
     }
 
     /// The addresses of a host, in the order in which this host had best try them (RFC 6724); at least one.
@@ -50,23 +44,28 @@ package struct NameResolver: Sendable {
         if Self.isLoopback(host) {
             return try ["127.0.0.1", "::1"].map { try SocketAddress(ipAddress: $0, port: port) }
         }
-        return try await ask { inquiry in try inquiry.addresses(of: host, port: port) }
+        return try await ask(host) { inquiry in try inquiry.addresses(of: host, port: port) }
     }
 
-    private func answer(_ name: String, _ type: DNSType) async throws -> [UInt8] {
-        try await ask { inquiry in try inquiry.records(of: name, type) }
-    }
-
+    /// Whoever asks waits for the answer and not for the thread, which may be busy with questions that were there before.
     private func ask<Answer: Sendable>(
-        _ body: @escaping @Sendable (Inquiry) throws -> Answer
+        _ name: String, _ body: @escaping @Sendable (Inquiry) throws -> Answer
     ) async throws -> Answer {
         let interrupt = try Interrupt()
+        let deadline = ContinuousClock.now + timeout
+        let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+        let promise = eventLoop.makePromise(of: Answer.self)
+        let timer = eventLoop.scheduleTask(in: TimeAmount(timeout)) { promise.fail(NameError.late(name)) }
+        promise.futureResult.whenComplete { _ in timer.cancel() }
+        Self.threads.submit { [servers] _ in
+            promise.completeWith(
+                Result { try body(try Inquiry(servers: servers, deadline: deadline, interrupt: interrupt)) })
+        }
         return try await withTaskCancellationHandler {
-            try await Self.threads.runIfActive { [servers, timeout] in
-                try body(try Inquiry(servers: servers, timeout: timeout, interrupt: interrupt))
-            }
+            try await promise.futureResult.get()
         } onCancel: {
             interrupt.fire()
+            promise.fail(CancellationError())
         }
     }
 
@@ -80,7 +79,6 @@ package struct NameResolver: Sendable {
 /// What kind of record is asked for (RFC 1035, RFC 2782, RFC 3596).
 enum DNSType: CInt, Sendable {
     case v4 = 1
-    case text = 16
     case v6 = 28
     case service = 33
 }

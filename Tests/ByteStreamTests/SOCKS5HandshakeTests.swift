@@ -48,6 +48,13 @@ import Testing
         }
     }
 
+    @Test func `SOCKS5 has no room for a name over 255 bytes`() throws {
+        let longest = SOCKS5Handshake(host: String(repeating: "x", count: 255), port: 1, user: nil, password: nil)
+        #expect(try run(longest, [[5, 0]])[1].count == 5 + 255 + 2)
+        let longer = SOCKS5Handshake(host: String(repeating: "x", count: 256), port: 1, user: nil, password: nil)
+        #expect(throws: SOCKS5Handshake.Refusal.self) { try run(longer, [[5, 0]]) }
+    }
+
     @Test func `random answers never trap`() {
         var generator = SeededGenerator(seed: 1928)
         for _ in 0..<2000 {

@@ -84,6 +84,7 @@ struct RunPlanTests {
 
     @Test(arguments: [
         "--grace-period=3m1s", "--grace-period=-1s", "--ha-connections=0", "--edge=nohost", "--edge=:7844",
+        "--edge=2001:db8::1:7844", "--edge=[]:7844",
         "--protocol=carrier-pigeon", "--protocol=quic", "--region=not.a.label", "--edge-bind-address=name",
         "--edge-proxy=ftp://proxy",
         "--edge-ip-version=5", "--tag=novalue", "--tag=a b=c", "--retries=-1",
@@ -125,6 +126,18 @@ struct RunPlanTests {
         var text = ""
         dump(proxied, to: &text)
         #expect(!text.contains("secret-word"))
+    }
+
+    @Test func `a family of addresses that nobody looks up is said to have no effect`() async throws {
+        let given = ["--token=\(Sample.token)", "--edge-ip-version=4"]
+        for (more, hasEffect) in [
+            ([], true), (["--edge=edge.test:7844"], true), (["--edge=edge.test:7844", "--edge=[::1]:7844"], true),
+            (["--edge=[::1]:7844"], false), (["--edge-proxy=http://proxy.test"], true),
+            (["--edge=edge.test:7844", "--edge-proxy=http://proxy.test"], false),
+        ] {
+            let names = try await plan(given + more).withoutEffect
+            #expect(names.contains { $0.hasPrefix("--edge-ip-version") } == !hasEffect, "\(more)")
+        }
     }
 
     @Test func `flags fill the implied rule over the file's originRequest`() async throws {

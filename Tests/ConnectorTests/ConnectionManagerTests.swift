@@ -1,5 +1,6 @@
 import EdgeTransport
 import Logging
+import NIOCore
 import ServiceHost
 import Synchronization
 import TestKit
@@ -138,6 +139,64 @@ import Testing
         #expect(lookups.withLock { $0 } == 4)
         // Three waits between four lookups.
         #expect(dialledAt.withLock { $0 } >= AddressLookups.pace.floor * 3)
+    }
+
+    /// Two connections to an edge whose IPv6 fails at first, and which has one address of IPv4.
+    ///
+    /// - Parameter helping: does something for the second, which waits without an address.
+    /// - Returns: when the second dialled.
+    private static func secondDial(helping help: (ManualClock, Host) -> Void) async throws -> Duration {
+        let clock = ManualClock()
+        let host = Host()
+        let dialled = Gate()
+        let dialledAt = Mutex(Duration.zero)
+        let entries = try ["2001:db8::1", "2001:db8::2", "192.0.2.1"].map { text in
+            EdgeAddresses.Entry(endpoints: [.address(try SocketAddress(ipAddress: text, port: 7844))])
+        }
+        let manager = ConnectionManager(
+            haConnections: 2, clock: clock, logger: logger, report: { _ in }, watchHost: { await host.watch($0) },
+            discover: { _ in EdgeAddresses(regions: [entries, []], isStatic: false) },
+            connect: { attempt in
+                guard attempt.index == 1 else {
+                    guard attempt.edge.host == "192.0.2.1" else { throw LinkError(.dialFailed, "nobody is there") }
+                    attempt.report(.connected(index: 0, location: "here", address: attempt.edge.host))
+                    await Gate().wait()
+                    return .drained
+                }
+                dialledAt.withLock { $0 = clock.now.offset }
+                dialled.open()
+                // Somebody always sleeps, so that the test never waits in vain.
+                try? await clock.sleep(for: .seconds(1_000_000))
+                return .drained
+            })
+        await withTaskGroup { tasks in
+            tasks.addTask { try? await manager.run() }
+            await host.isWatched.wait()
+            while !dialled.isOpen {
+                await clock.waitForSleepers(1)
+                guard !dialled.isOpen, let next = clock.nextWake else { break }
+                if next > .seconds(60) {
+                    help(clock, host)
+                    await dialled.wait()
+                } else {
+                    clock.advance(by: next)
+                }
+            }
+            tasks.cancelAll()
+        }
+        return dialledAt.withLock { $0 }
+    }
+
+    @Test func `a slot without an address goes on when the network changes`() async throws {
+        let dialled = try await Self.secondDial { _, host in host.change() }
+        #expect(dialled < .seconds(60))
+    }
+
+    @Test func `a slot without an address goes on when IPv6 comes back`() async throws {
+        let dialled = try await Self.secondDial { clock, _ in
+            if let next = clock.nextWake { clock.advance(by: next) }
+        }
+        #expect(dialled == EdgeAddressPool.timeWithoutIPv6)
     }
 
     @Test func `a drain does not wait for a name`() async {

@@ -11,8 +11,8 @@ struct EdgeAddressPoolTests {
         return .address(address)
     }
 
-    private static func entries(_ texts: [String]) -> [EdgeAddresses.Entry] {
-        texts.map { .init(endpoints: [endpoint($0)]) }
+    private static func entries(_ texts: [String], of source: String? = nil) -> [EdgeAddresses.Entry] {
+        texts.map { .init(endpoints: [endpoint($0)], source: source) }
     }
 
     /// As `--edge` names them.
@@ -23,7 +23,8 @@ struct EdgeAddressPoolTests {
     }
 
     private static func found(_ first: [String], _ second: [String], missing: String? = nil) -> EdgeAddresses {
-        EdgeAddresses(regions: [entries(first), entries(second)], isStatic: false, missing: missing)
+        EdgeAddresses(
+            regions: [entries(first, of: "one"), entries(second, of: "two")], isStatic: false, missing: missing)
     }
 
     /// A pool with the dice of a seed and a time, so that a test reads like a transcript.
@@ -33,7 +34,11 @@ struct EdgeAddressPoolTests {
         var now = Duration.zero
 
         mutating func address(_ index: Int) -> String? {
-            pool.address(forConnection: index, using: &random)?.endpoint.host
+            pool.address(forConnection: index, at: now, using: &random)?.endpoint.host
+        }
+
+        mutating func hasFailed(_ index: Int) -> Bool? {
+            pool.address(forConnection: index, at: now, using: &random)?.hasFailed
         }
 
         mutating func next(_ index: Int) -> String? {
@@ -73,12 +78,12 @@ struct EdgeAddressPoolTests {
         var table = Table(pool: Self.fixed("a"))
         #expect(table.address(0) == "a")
         #expect(table.next(0) == "a")
-        #expect(table.pool.address(forConnection: 0, using: &table.random)?.hasFailed == true)
+        #expect(table.hasFailed(0) == true)
         table.pool.addressWorked(forConnection: 0)
-        #expect(table.pool.address(forConnection: 0, using: &table.random)?.hasFailed == false)
+        #expect(table.hasFailed(0) == false)
         #expect(table.next(0) == "a")
         table.pool.replace(by: .fixed(Self.entries(["a"])))
-        #expect(table.pool.address(forConnection: 0, using: &table.random)?.hasFailed == false)
+        #expect(table.hasFailed(0) == false)
     }
 
     @Test func `the addresses of one name take turns`() {
@@ -120,8 +125,25 @@ struct EdgeAddressPoolTests {
         #expect(table.next(0)?.hasPrefix("10.") == true)
         table.now = EdgeAddressPool.timeWithoutIPv6 - .seconds(1)
         #expect(table.address(1)?.hasPrefix("10.") == true)
-        table.pool.networkChanged()
+        #expect(table.address(2) == nil)
+        table.now = EdgeAddressPool.timeWithoutIPv6
         #expect(table.address(2)?.hasPrefix("2001:") == true)
+    }
+
+    @Test func `a change of the network brings IPv6 back at once, and so does the end of IPv4`() {
+        let both = Self.found(["2001:db8::1", "2001:db8::2", "10.0.0.1"], [])
+        var moved = Table()
+        moved.pool.replace(by: both)
+        _ = moved.address(0)
+        #expect(moved.next(0) == "10.0.0.1")
+        #expect(moved.pool.nextReturn == EdgeAddressPool.timeWithoutIPv6)
+        var without = moved
+        #expect(moved.address(1) == nil)
+        moved.pool.networkChanged()
+        #expect(moved.pool.nextReturn == nil)
+        #expect(moved.address(1) != nil)
+        without.pool.replace(by: Self.found(["2001:db8::1"], []))
+        #expect(without.address(1) == "2001:db8::1")
     }
 
     @Test func `without IPv4 a connection stays with IPv6`() {
@@ -150,6 +172,33 @@ struct EdgeAddressPoolTests {
         #expect(Set([table.address(0), table.address(1)]) == ["10.0.0.1", "10.1.0.1"])
         table.pool.replace(by: Self.found(["10.0.0.1"], []))
         #expect(table.address(2) == nil)
+    }
+
+    @Test func `while one name stays missing, what another name no longer has is left all the same`() {
+        var table = Table()
+        let missing = "never resolves"
+        for host in 1...9 {
+            table.pool.replace(by: Self.found(["10.0.0.\(host)"], [], missing: missing))
+            #expect(table.pool.count == 1)
+        }
+        #expect(table.address(0) == "10.0.0.9")
+        // The name itself has an address at last, and keeps it while it cannot be looked up again.
+        table.pool.replace(by: Self.found(["10.0.0.9"], ["10.1.0.1"]))
+        table.pool.replace(by: Self.found(["10.0.0.10"], [], missing: missing))
+        table.pool.replace(by: Self.found(["10.0.0.10"], [], missing: missing))
+        #expect(Set([table.address(0), table.address(1)]) == ["10.0.0.10", "10.1.0.1"])
+        #expect(table.address(2) == nil)
+    }
+
+    @Test func `names that a proxy looks up serve where addresses were before`() {
+        var table = Table()
+        table.pool.replace(by: Self.found(["10.0.0.1"], ["10.1.0.1"]))
+        _ = table.address(0)
+        _ = table.address(1)
+        _ = (table.next(0), table.next(1))
+        table.pool.replace(by: .fixed(Self.entries(["region1.test", "region2.test"]), missing: "DNS is dead"))
+        #expect(table.pool.count == 4)
+        #expect(Set([table.next(0), table.next(1)]) == ["region1.test", "region2.test"])
     }
 
     @Test func `over two thousand seeds no slot has two users, and a free one is found when there is one`() {
@@ -186,7 +235,7 @@ struct EdgeAddressPoolTests {
         #expect(HostAndPort("edge.test:7844")?.host == "edge.test")
         #expect(HostAndPort("[::1]:7844")?.host == "::1")
         #expect(HostAndPort("[::1]:7844")?.port == 7844)
-        for bad in ["", "edge", "edge:", "edge:0", "edge:65536", "::1:7844", ":7844", "edge:x"] {
+        for bad in ["", "edge", "edge:", "edge:0", "edge:65536", "::1:7844", "[]:7844", ":7844", "edge:x"] {
             #expect(HostAndPort(bad) == nil, "\(bad)")
         }
     }

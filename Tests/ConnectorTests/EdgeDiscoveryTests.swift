@@ -98,7 +98,8 @@ import TunnelConfig
     @Test func `a target that does not resolve is passed over, and known to be missing`() async throws {
         let one = try await found(Zone(v4: ["region2.v2.argotunnel.com": [2]]))
         #expect(hosts(one) == [["192.0.2.2"], []])
-        #expect(one.missing != nil)
+        #expect(one.missing?.contains("region1.v2.argotunnel.com. ") == true, "not a whole name: \(one.missing ?? "")")
+        #expect(one.regions[0].map(\.source) == ["region2.v2.argotunnel.com"])
         let third = Zone(
             services: [Self.service: ["a.test", "b.test", "c.test"]], v4: ["a.test": [1], "c.test": [3]])
         let two = try await found(third)
@@ -128,6 +129,14 @@ import TunnelConfig
         #expect(found.regions.map { $0.map(\.endpoints.count) } == [[2, 1], [1]])
         #expect(found.missing?.contains("no.test") == true && !found.isFinal)
         await #expect(throws: LinkError.self) { try await self.found(Zone(), Self.configuration(["no.test:1"])) }
+    }
+
+    @Test(arguments: ["2001:db8::1:7844", "[]:7844", "edge"])
+    func `what is no host and port is an error, not an edge less`(edge: String) async {
+        for edges in [[edge], ["192.0.2.1:1", edge]] {
+            let error = await #expect(throws: LinkError.self) { try await found(Zone(), Self.configuration(edges)) }
+            #expect(error?.code == .edgeUnknown && error?.description.contains(edge) == true)
+        }
     }
 
     // MARK: Through a proxy

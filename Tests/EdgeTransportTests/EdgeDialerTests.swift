@@ -60,6 +60,34 @@ import Testing
         await proxy.stop()
     }
 
+    /// A name service that says nothing until its end.
+    private final class SilentNames: Resolver, Sendable {
+        private let promise: EventLoopPromise<[SocketAddress]>
+
+        init(on eventLoop: any EventLoop) { promise = eventLoop.makePromise() }
+
+        func initiateAQuery(host: String, port: Int) -> EventLoopFuture<[SocketAddress]> { promise.futureResult }
+        func initiateAAAAQuery(host: String, port: Int) -> EventLoopFuture<[SocketAddress]> { promise.futureResult }
+        func cancelQueries() {}
+        func end() { promise.fail(ChannelError.eof) }
+    }
+
+    @Test func `a cancelled dial does not wait for the name of its proxy`() async throws {
+        let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+        let names = SilentNames(on: eventLoop)
+        var configuration = LinkConfiguration()
+        configuration.dialTimeout = .hours(1)
+        configuration.proxy = ProxyServer(kind: .http, host: "proxy.test", port: 3128)
+        let dialer = EdgeDialer(.name("far-edge.test", port: 7844), configuration, resolver: names)
+        await withTaskGroup { tasks in
+            tasks.addTask {
+                await #expect(throws: LinkError.self) { try await dialer.connect(on: eventLoop) { _ in () } }
+            }
+            tasks.cancelAll()
+        }
+        names.end()
+    }
+
     @Test func `a name without a proxy, and a local address of another host, are no way`() async throws {
         await #expect { try await dial(LinkConfiguration()) } throws: { ($0 as? LinkError)?.code == .dialFailed }
         var configuration = LinkConfiguration()

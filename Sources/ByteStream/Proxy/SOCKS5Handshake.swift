@@ -28,7 +28,7 @@ struct SOCKS5Handshake {
     private var state = State.awaitingMethod
 
     /// - Parameters:
-    ///   - host: a name of at most 255 bytes, which the proxy resolves, or an address.
+    ///   - host: a name of at most 255 bytes, which the proxy resolves, or an address; a longer one ends in a refusal.
     init(host: String, port: UInt16, user: String?, password: String?) {
         self.host = host
         self.port = port
@@ -50,7 +50,7 @@ struct SOCKS5Handshake {
             switch method {
             case 0:
                 state = .awaitingReply
-                return .send(request)
+                return .send(try request)
             case 2 where user != nil:
                 state = .awaitingLogin
                 return .send(login)
@@ -61,7 +61,7 @@ struct SOCKS5Handshake {
             guard let (_, status) = buffer.readMultipleIntegers(as: (UInt8, UInt8).self) else { return .none }
             guard status == 0 else { throw Refusal(description: "the proxy refused user name and password") }
             state = .awaitingReply
-            return .send(request)
+            return .send(try request)
         case .awaitingReply:
             return try readReply(&buffer)
         case .done:
@@ -100,22 +100,27 @@ struct SOCKS5Handshake {
     }
 
     private var request: ByteBuffer {
-        var bytes = ByteBuffer(bytes: [5, 1, 0])
-        if let address = IPAddress(host) {
-            bytes.writeInteger(UInt8(address.isV6 ? 4 : 1))
-            if address.isV6 {
-                bytes.writeInteger(UInt64(truncatingIfNeeded: address.bits >> 64))
-                bytes.writeInteger(UInt64(truncatingIfNeeded: address.bits))
+        get throws(Refusal) {
+            var bytes = ByteBuffer(bytes: [5, 1, 0])
+            if let address = IPAddress(host) {
+                bytes.writeInteger(UInt8(address.isV6 ? 4 : 1))
+                if address.isV6 {
+                    bytes.writeInteger(UInt64(truncatingIfNeeded: address.bits >> 64))
+                    bytes.writeInteger(UInt64(truncatingIfNeeded: address.bits))
+                } else {
+                    bytes.writeInteger(UInt32(truncatingIfNeeded: address.bits))
+                }
             } else {
-                bytes.writeInteger(UInt32(truncatingIfNeeded: address.bits))
+                guard let length = UInt8(exactly: host.utf8.count) else {
+                    throw Refusal(description: "the name to go to is over 255 bytes")
+                }
+                bytes.writeInteger(UInt8(3))
+                bytes.writeInteger(length)
+                bytes.writeString(host)
             }
-        } else {
-            bytes.writeInteger(UInt8(3))
-            bytes.writeInteger(UInt8(truncatingIfNeeded: host.utf8.count))
-            bytes.writeString(host)
+            bytes.writeInteger(port)
+            return bytes
         }
-        bytes.writeInteger(port)
-        return bytes
     }
 
     private static func meaning(of reply: UInt8) -> String {

@@ -108,9 +108,19 @@ struct TunnelRunPlan: Sendable {
         // Without another transport there is nothing to fall back to.
         if maximumEdgeAddressRetries != 8 { names.append("--max-edge-addr-retries") }
         if region != nil, !edges.isEmpty { names.append("--region (with --edge)") }
+        if edgeFamily != nil, edgeBindAddress == nil, !looksUpAddresses {
+            names.append("--edge-ip-version (with addresses in --edge, or --edge with --edge-proxy)")
+        }
         if routing.rules.contains(where: \.originRequest.http2Origin) { names.append("--http2-origin") }
         if label != nil { names.append("--label") }
         return names
+    }
+
+    /// Whether there are names whose addresses a family can be chosen of.
+    private var looksUpAddresses: Bool {
+        guard !edges.isEmpty else { return true }
+        let hosts = edges.compactMap { HostAndPort($0)?.host }
+        return edgeProxy == nil && hosts.contains { (try? SocketAddress(ipAddress: $0, port: 0)) == nil }
     }
 
     // MARK: Checks
@@ -201,10 +211,10 @@ struct TunnelRunPlan: Sendable {
     }
 
     private static func checkEdge(_ text: String) throws {
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]), port > 0,
-            colon != text.startIndex
-        else {
-            throw CommandError(.usage, "--edge takes host:port, such as edge.example.com:7844, not \"\(text)\"")
+        guard HostAndPort(text) != nil else {
+            throw CommandError(
+                .usage,
+                "--edge takes host:port, such as edge.example.com:7844 or [2001:db8::1]:7844, not \"\(text)\"")
         }
     }
 
