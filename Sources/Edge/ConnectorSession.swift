@@ -128,7 +128,12 @@ actor ConnectorSession {
                 // Nobody can unregister this link any more: route nothing to it, and do not wait for ever.
                 if let admission {
                     admission.link.retire()
-                    await registry.unregistered(admission.link.id)
+                    // A stream that broke may be the first sign of a link that did: its connector makes a new one.
+                    if failed, !isLeaving {
+                        await registry.ended(admission.link.id, reason: why)
+                    } else {
+                        await registry.unregistered(admission.link.id)
+                    }
                     if !isLeaving { closeLink(after: limits.drain, because: why) }
                 }
             }
