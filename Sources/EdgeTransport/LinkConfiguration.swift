@@ -15,7 +15,7 @@ package struct LinkConfiguration: Sendable {
     package var pingTimeout: TimeAmount = .seconds(5)
     /// The least and the most time for the answer to a PING that is sent because the way to the peer is another now; four
     /// of the last round trips lie between.
-    package var probeTimeout = TimeAmount.seconds(1)...TimeAmount.seconds(3)
+    package var probeTimeout = TimeAmount.milliseconds(750)...TimeAmount.seconds(3)
     /// What a peer may send on one stream before we read it, bytes.
     package var streamWindow = 1 << 20
     /// The same for all streams of a link together, bytes.
