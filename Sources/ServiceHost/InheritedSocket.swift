@@ -39,7 +39,8 @@ package struct InheritedSocket: Sendable {
 
     /// - Throws: ``HostError`` when it is no stream socket that listens on an address.
     init(descriptor: Int32, name: String) throws {
-        guard sd_is_socket(descriptor, AF_UNSPEC, Self.streamKind, 1) > 0, let address = Self.address(of: descriptor) else {
+        guard sd_is_socket(descriptor, AF_UNSPEC, Self.streamKind, 1) > 0, let address = Self.address(of: descriptor)
+        else {
             throw HostError(
                 .value,
                 "the inherited file descriptor \(descriptor) (\(name)) is no listening stream socket; its unit needs "

@@ -141,15 +141,16 @@ import Testing
         #expect(dialledAt.withLock { $0 } >= AddressLookups.pace.floor * 3)
     }
 
-    /// Two connections to an edge whose IPv6 fails at first, and which has one address of IPv4.
+    /// Two connections to an edge whose IPv6 fails at first, and which has one address of IPv4: one of the two gets that.
     ///
-    /// - Parameter helping: does something for the second, which waits without an address.
-    /// - Returns: when the second dialled.
+    /// - Parameter helping: does something for the other, which waits without an address.
+    /// - Returns: when that one dialled.
     private static func secondDial(helping help: (ManualClock, Host) -> Void) async throws -> Duration {
         let clock = ManualClock()
         let host = Host()
         let dialled = Gate()
         let dialledAt = Mutex(Duration.zero)
+        let isHelped = Mutex(false)
         let entries = try ["2001:db8::1", "2001:db8::2", "192.0.2.1"].map { text in
             EdgeAddresses.Entry(endpoints: [.address(try SocketAddress(ipAddress: text, port: 7844))])
         }
@@ -157,12 +158,12 @@ import Testing
             haConnections: 2, clock: clock, logger: logger, report: { _ in }, watchHost: { await host.watch($0) },
             discover: { _ in EdgeAddresses(regions: [entries, []], isStatic: false) },
             connect: { attempt in
-                guard attempt.index == 1 else {
-                    guard attempt.edge.host == "192.0.2.1" else { throw LinkError(.dialFailed, "nobody is there") }
-                    attempt.report(.connected(index: 0, location: "here", address: attempt.edge.host))
+                guard attempt.edge.host != "192.0.2.1" else {
+                    attempt.report(.connected(index: attempt.index, location: "here", address: attempt.edge.host))
                     await Gate().wait()
                     return .drained
                 }
+                guard isHelped.withLock({ $0 }) else { throw LinkError(.dialFailed, "nobody is there") }
                 dialledAt.withLock { $0 = clock.now.offset }
                 dialled.open()
                 // Somebody always sleeps, so that the test never waits in vain.
@@ -176,6 +177,7 @@ import Testing
                 await clock.waitForSleepers(1)
                 guard !dialled.isOpen, let next = clock.nextWake else { break }
                 if next > .seconds(60) {
+                    isHelped.withLock { $0 = true }
                     help(clock, host)
                     await dialled.wait()
                 } else {
@@ -196,7 +198,7 @@ import Testing
         let dialled = try await Self.secondDial { clock, _ in
             if let next = clock.nextWake { clock.advance(by: next) }
         }
-        #expect(dialled == EdgeAddressPool.timeWithoutIPv6)
+        #expect(dialled >= EdgeAddressPool.timeWithoutIPv6)
     }
 
     @Test func `a drain does not wait for a name`() async {
