@@ -165,7 +165,7 @@ package struct EdgeAddressPool: Sendable {
         guard let primary = regions[region].primary, let family = slots[failed].entry.family else { return }
         if regions[region].secondarySince != nil {
             if family == .v4 { regions[region].secondarySince = nil }
-        } else if family == .v6, hasAddresses(region, primary.other) {
+        } else if family == .v6, primary == .v6, hasAddresses(region, .v4) {
             regions[region].secondarySince = now
         }
     }

@@ -146,6 +146,15 @@ struct EdgeAddressPoolTests {
         #expect(without.address(1) == "2001:db8::1")
     }
 
+    @Test func `IPv6 that is still held, and fails, does not bring IPv6 in where IPv4 is first by now`() {
+        var table = Table()
+        table.pool.replace(by: Self.found(["2001:db8::1"], []))
+        #expect(table.address(0) == "2001:db8::1")
+        table.pool.replace(by: Self.found(["192.0.2.1", "192.0.2.2", "2001:db8::1"], []))
+        #expect(Set([table.next(0), table.address(1)]) == ["192.0.2.1", "192.0.2.2"])
+        #expect(table.address(2) == nil)
+    }
+
     @Test func `without IPv4 a connection stays with IPv6`() {
         var table = Table()
         table.pool.replace(by: Self.found(["2001:db8::1", "2001:db8::2"], []))
