@@ -220,12 +220,12 @@ extension SystemTests {
             try await root.run(
                 """
                 set -e
-                systemctl stop cloudflared-edge
+                systemctl stop cloudflared cloudflared-edge
                 mkdir -p /run/systemd/system/cloudflared.service.d
                 printf '[Service]\\nTimeoutStartSec=2\\nWatchdogSec=4\\nRestartSec=1\\n' \
                     >/run/systemd/system/cloudflared.service.d/soon.conf
                 systemctl daemon-reload
-                systemctl restart --no-block cloudflared
+                systemctl start --no-block cloudflared
                 timeout 60 sh -c 'until [ "$(journalctl --unit=cloudflared --output=cat _PID=\(pid) CONNINDEX=0 | grep -c Retrying)" -ge 6 ]; do sleep 0.5; done'
                 [ "$(\(value)=ActiveState)" = activating ]
                 \(value)=StatusText | grep -q 'No connection to the edge'
