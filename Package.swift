@@ -22,6 +22,8 @@ let nioHTTP2 = Target.Dependency.product(name: "NIOHTTP2", package: "swift-nio-h
 let nioHPACK = Target.Dependency.product(name: "NIOHPACK", package: "swift-nio-http2")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
+let jwtKit = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
 let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
@@ -75,6 +77,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.0"),
         .package(url: "https://github.com/apple/swift-asn1", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
@@ -87,6 +90,7 @@ let package = Package(
         // System libraries
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .systemLibrary(name: "CAres", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
+        .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
 
         // Pure: values in, values out
         pure("CapnProto", [nioCore]),
@@ -101,7 +105,12 @@ let package = Package(
             ["ByteStream", "TunnelWire", nioCore, nioPosix, nioHTTP1, nioSSL, nioHTTP2, nioHPACK, logging]),
         driver("NameResolver", ["CAres", "ByteStream", nioCore, nioPosix, nioSSL]),
         driver("OriginTransport", ["ByteStream", "TunnelConfig", nioCore, nioPosix, nioHTTP1, nioSSL]),
-        driver("Access", ["AccessPolicy", logging]),
+        driver(
+            "Access",
+            [
+                "AccessPolicy", "CSodium", "TunnelConfig", jwtKit, crypto, cryptoExtras, httpClient, nioCore, nioPosix,
+                nioHTTP1, nioSSL, logging,
+            ]),
         driver("ServiceHost", ["CSystemd", nioCore, nioPosix, logging, hummingbird, serviceLifecycle]),
         driver("ControlAPI", ["TunnelConfig", httpClient, nioCore, nioHTTP1, nioSSL, logging]),
         driver("EdgeStore", ["AccessPolicy", "TunnelConfig", grdb, crypto, x509, asn1, yams]),
@@ -116,14 +125,22 @@ let package = Package(
             ]),
         room(
             "AccessClient",
-            ["ByteStream", "TunnelConfig", "ServiceHost", nioCore, nioPosix, nioHTTP1, nioSSL, logging]),
+            [
+                "Access", "ByteStream", "TunnelConfig", "ServiceHost", nioCore, nioPosix, nioHTTP1, nioSSL, logging,
+            ]),
         room(
             "Edge",
             [
                 "ByteStream", "TunnelWire", "TunnelConfig", "AccessPolicy", "EdgeTransport", "Access", "EdgeStore",
                 "ServiceHost", nioCore, nioPosix, nioHTTP1, nioSSL, nioHTTP2, nioHPACK, logging,
             ]),
-        room("ControlServer", ["ControlAPI", "TunnelConfig", "EdgeStore", hummingbird, logging]),
+        room(
+            "AccessServer",
+            [
+                "Access", "AccessPolicy", "EdgeStore", "TunnelConfig", hummingbird, jwtKit, crypto, cryptoExtras,
+                httpClient, nioCore, nioHTTP1, nioSSL, logging,
+            ]),
+        room("ControlServer", ["AccessPolicy", "ControlAPI", "TunnelConfig", "EdgeStore", hummingbird, logging]),
 
         // Doors: one command a file
         door(
@@ -137,7 +154,7 @@ let package = Package(
         door(
             "EdgeCommands",
             [
-                "Edge", "ControlServer", "ControlAPI", "EdgeStore", "EdgeTransport", "AccessPolicy", "Access",
+                "Edge", "AccessServer", "ControlServer", "ControlAPI", "EdgeStore", "EdgeTransport", "AccessPolicy", "Access",
                 "TunnelConfig",
                 "ServiceHost", nioCore, nioPosix, nioSSL, logging, hummingbird, argumentParser,
             ]),
@@ -170,7 +187,15 @@ let package = Package(
                 nioEmbedded, logging,
             ]),
         tests("NameResolverTests", ["NameResolver", "ByteStream", "TestKit", nioCore, nioPosix, nioSSL]),
-        tests("AccessTests", ["Access", "AccessPolicy", "TestKit", logging]),
+        tests(
+            "AccessTests",
+            ["Access", "AccessPolicy", "TunnelConfig", "TestKit", jwtKit, crypto, nioCore, nioHTTP1, logging]),
+        tests(
+            "AccessServerTests",
+            [
+                "AccessServer", "Access", "AccessPolicy", "EdgeStore", "TunnelConfig", "TestKit", hummingbird, jwtKit,
+                crypto, cryptoExtras, nioCore, nioHTTP1, logging,
+            ]),
         tests("ServiceHostTests", ["ServiceHost", "TestKit", nioCore, nioPosix, logging]),
         tests("ControlAPITests", ["ControlAPI", "TunnelConfig", hummingbird, nioCore, logging]),
         tests("EdgeStoreTests", ["EdgeStore", "AccessPolicy", "TunnelConfig", x509, asn1]),

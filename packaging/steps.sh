@@ -31,7 +31,7 @@ as_root() {
 build_packages=(
     ca-certificates gcc git libc6-dev libcurl4 libedit2 libgcc-12-dev libncurses6 libpython3.11
     libsqlite3-0 libstdc++-12-dev libxml2 libz3-4 pkg-config tzdata zlib1g-dev
-    libc-ares-dev libsqlite3-dev libsystemd-dev
+    libc-ares-dev libsodium-dev libsqlite3-dev libsystemd-dev
 )
 # A recognisable desktop behind FreeRDP's shadow server, and a client that looks at it.
 desktop_packages=(bash coreutils freerdp2-shadow-x11 openssl python3 winpr-utils x11-xserver-utils xterm xvfb)

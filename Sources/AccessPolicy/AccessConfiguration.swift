@@ -56,6 +56,15 @@ package struct AccessConfiguration: Hashable, Sendable {
         for application in applications { try check.check(application) }
     }
 
+    /// Guards nothing.
+    package static let empty: AccessConfiguration = {
+        do {
+            return try AccessConfiguration(applications: [])
+        } catch {
+            preconditionFailure("nothing is always a good configuration: \(error)")
+        }
+    }()
+
     private static func bound(_ count: Int, _ most: Int, _ key: String) throws(ConfigError) {
         guard count <= most else { throw ConfigError("\(count) entries are more than \(most)", key: key) }
     }

@@ -98,7 +98,7 @@ extension AccessFileReader {
 extension String {
     /// An audience tag for an application that was given none: 64 hexadecimal digits, the same wherever and whenever the
     /// same file is read. It tells applications apart and is no secret; the issuer tells teams apart.
-    static func audience(ofApplication id: String) -> String {
+    package static func audience(ofApplication id: String) -> String {
         SHA256.hash(data: Array("access application \(id)".utf8)).reduce(into: "") { text, byte in
             text += (byte < 16 ? "0" : "") + String(byte, radix: 16)
         }

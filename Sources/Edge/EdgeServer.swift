@@ -187,7 +187,7 @@ private struct StorePolicySource: PolicySource {
         try await store.version()
     }
 
-    func load() async throws -> PolicySnapshot {
-        try await store.policy()
+    func load() async throws -> AccessSnapshot {
+        try await store.access()
     }
 }

@@ -6,6 +6,7 @@ import FoundationEssentials
 package import Logging
 import NIOCore
 import NIOHTTP1
+import TunnelConfig
 
 /// Decides what becomes of each visitor's request: the account API, a refusal, or a stream to a connector.
 ///
@@ -66,7 +67,7 @@ package struct VisitorGate: Sendable {
             return
         }
         // These are the edge's own, whatever a wildcard route covers (access-protocol section 3.3, step 4).
-        guard request.host != names.team, !request.path.hasPrefix("/cdn-cgi/access/") else {
+        guard request.host != names.team, !(CanonicalPath(request.path)?.mayBeBelow("/cdn-cgi/access") ?? true) else {
             exchange.respond(with: .unknownHost(request.host))
             return
         }
@@ -112,10 +113,8 @@ package struct VisitorGate: Sendable {
                 }
             ) { [policies] in
                 // A policy that cannot be read at the moment is no withdrawal; whoever comes anew is refused meanwhile.
-                switch Self.decide(exchange.request, by: policies.snapshot) {
-                case .forward, .policyUnavailable: true
-                default: false
-                }
+                let snapshot = policies.snapshot
+                return !snapshot.isAvailable || Self.decide(exchange, by: snapshot).isForward
             }
             relay.start(on: links)
         case .refuse(let page, let mayBeStale):
@@ -133,20 +132,21 @@ package struct VisitorGate: Sendable {
         let request = exchange.request
         let route = routes.look(up: request.host, near: exchange.eventLoop)
         if case .unknownHost = route { return .refuse(.unknownHost(request.host), mayBeStale: true) }
-        let decision = Self.decide(request, by: policies.snapshot)
-        let application: Application
-        let serviceToken: String?
-        switch decision {
-        case .forward(let admitted, let token):
+        let snapshot = policies.snapshot
+        guard snapshot.isAvailable else { return .refuse(.policyUnknown(), mayBeStale: true) }
+        let application: AccessApplication
+        var serviceToken: String?
+        switch Self.decide(exchange, by: snapshot) {
+        case .bypass(let admitted, _): application = admitted
+        case .forward(let admitted, _, let admission):
             application = admitted
-            serviceToken = token?.rawValue
-        case .closed: return .refuse(.closed(request.host), mayBeStale: true)
-        case .policyUnavailable: return .refuse(.policyUnknown(), mayBeStale: true)
-        case .serviceTokenMissing: return .refuse(.tokenMissing(request.host), mayBeStale: false)
-        case .serviceTokenWrong, .serviceTokenExpired, .serviceTokenNotAllowed:
-            return .refuse(.tokenWrong(request.host), mayBeStale: true)
+            if case .serviceToken(let id) = admission.subject { serviceToken = id.rawValue }
+        case .serviceTokenNeeded(_, .missing), .loginNeeded(_, .missing):
+            return .refuse(.tokenMissing(request.host), mayBeStale: false)
+        case .serviceTokenNeeded, .loginNeeded: return .refuse(.tokenWrong(request.host), mayBeStale: true)
+        case .unguarded, .refused, .denied: return .refuse(.closed(request.host), mayBeStale: true)
         }
-        if case .serviceToken = application.mode, request.isWebSocket, hasForeignOrigin(request) {
+        if !application.isOpen, request.isWebSocket, hasForeignOrigin(request) {
             return .refuse(.foreignOrigin(request.host), mayBeStale: false)
         }
         switch route {
@@ -160,10 +160,18 @@ package struct VisitorGate: Sendable {
         }
     }
 
-    private static func decide(_ request: VisitorRequest, by policy: PolicySnapshot) -> PolicyDecision {
-        policy.decide(
-            host: request.host, clientID: request.headers.only("cf-access-client-id"),
-            clientSecret: request.headers.only("cf-access-client-secret"), now: Date())
+    private static func decide(_ exchange: VisitorExchange, by snapshot: AccessSnapshot) -> AccessDecision {
+        let request = exchange.request
+        guard let address = IPAddress(exchange.connection.visitor) else { return .refused(.notAHost) }
+        var token: PresentedServiceToken?
+        if let id = request.headers.only("cf-access-client-id"),
+            let secret = request.headers.only("cf-access-client-secret")
+        {
+            token = PresentedServiceToken(clientID: id, clientSecret: ServiceTokenSecret(secret))
+        }
+        return snapshot.configuration.decide(
+            RequestFacts(authority: request.authority, target: request.path, address: address), identity: nil,
+            serviceToken: token, now: Date())
     }
 
     /// Whether a page of another site opens this WebSocket (access-protocol section 3.13, 6).

@@ -82,14 +82,16 @@ private final class SourceDouble: PolicySource {
         }
     }
 
-    func load() async throws -> PolicySnapshot {
+    func load() async throws -> AccessSnapshot {
         try state.withLock { state in
             state.loadCalls += 1
             if state.isFailing { throw Failure() }
-            let applications = state.hosts.compactMap(ApplicationHostname.init).map {
-                Application(hostname: $0, mode: .open)
+            let applications = try state.hosts.map { host in
+                AccessApplication(
+                    id: host, audience: host, domains: [try ApplicationDomain.parse(host)],
+                    policies: [Policy(id: "open", action: .bypass, criteria: Criteria(include: [.everyone]))])
             }
-            return PolicySnapshot(applications: applications, tokens: [])
+            return AccessSnapshot(configuration: try AccessConfiguration(applications: applications))
         }
     }
 }
@@ -120,7 +122,8 @@ struct PolicyCacheTests {
     }
 
     private func isOpen(_ host: String, _ cache: PolicyCache) -> Bool {
-        cache.snapshot.application(forHost: host) != nil
+        guard case .application = cache.snapshot.configuration.match(authority: host, target: "/") else { return false }
+        return true
     }
 
     @Test func `nothing is open before the first look`() {

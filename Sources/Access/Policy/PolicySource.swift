@@ -8,5 +8,5 @@ package protocol PolicySource: Sendable {
     func version() async throws -> Int
 
     /// The whole policy as it is now, at least as new as the version read before.
-    func load() async throws -> PolicySnapshot
+    func load() async throws -> AccessSnapshot
 }

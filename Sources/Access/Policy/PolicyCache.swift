@@ -17,7 +17,7 @@ package actor PolicyCache {
     private typealias Waiter = CheckedContinuation<Turn, Never>
 
     private struct Served: Sendable {
-        var snapshot = PolicySnapshot.unavailable
+        var snapshot = AccessSnapshot.unavailable
         var schedule: RefreshSchedule
     }
 
@@ -47,7 +47,7 @@ package actor PolicyCache {
     }
 
     /// The policy to decide by, now. Never waits; callable from an event loop.
-    package nonisolated var snapshot: PolicySnapshot {
+    package nonisolated var snapshot: AccessSnapshot {
         let now = elapsed()
         return served.withLock { $0.schedule.isFresh(at: now) ? $0.snapshot : .unavailable }
     }
@@ -111,7 +111,7 @@ package actor PolicyCache {
         let start = elapsed()
         do {
             let version = try await source.version()
-            var loaded: PolicySnapshot?
+            var loaded: AccessSnapshot?
             if served.withLock({ $0.schedule.versionRead(version) }) == .load { loaded = try await source.load() }
             let report = served.withLock { served in
                 if let loaded { served.snapshot = loaded }
