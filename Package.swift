@@ -154,7 +154,8 @@ let package = Package(
         door(
             "EdgeCommands",
             [
-                "Edge", "AccessServer", "ControlServer", "ControlAPI", "EdgeStore", "EdgeTransport", "AccessPolicy", "Access",
+                "Edge", "AccessServer", "ControlServer", "ControlAPI", "EdgeStore", "EdgeTransport", "AccessPolicy",
+                "Access",
                 "TunnelConfig",
                 "ServiceHost", nioCore, nioPosix, nioSSL, logging, hummingbird, argumentParser,
             ]),
