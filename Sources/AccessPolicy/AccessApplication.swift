@@ -41,6 +41,25 @@ package struct AccessApplication: Hashable, Sendable, Identifiable {
         self.sessionDuration = sessionDuration
     }
 
+    /// A whole host that is open to everyone.
+    package static func open(_ host: ApplicationHostname) -> AccessApplication {
+        whole(host, [Policy(id: "open", action: .bypass, criteria: Criteria(include: [.everyone]))])
+    }
+
+    /// A whole host for the holders of these service tokens, by their record ids. None: nobody passes.
+    package static func forServiceTokens(_ recordIDs: [String], at host: ApplicationHostname) -> AccessApplication {
+        guard !recordIDs.isEmpty else { return whole(host, []) }
+        let tokens = Set(recordIDs).sorted().map { Selector.serviceToken(ExactText($0)) }
+        return whole(
+            host, [Policy(id: "service-tokens", action: .nonIdentity, criteria: Criteria(include: tokens))])
+    }
+
+    private static func whole(_ host: ApplicationHostname, _ policies: [Policy]) -> AccessApplication {
+        AccessApplication(
+            id: host.text, audience: .audience(ofApplication: host.text), domains: [ApplicationDomain(host: host)],
+            policies: policies)
+    }
+
     /// Whether everyone may pass, whoever they are.
     package var isOpen: Bool { policies.contains(where: \.opensToAll) }
 

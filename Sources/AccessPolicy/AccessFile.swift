@@ -1,9 +1,12 @@
 package import TunnelConfig
 
-/// The applications, groups and lists that an administrator declares in one file, `access.yml`. Text in, values out.
+/// The identity providers, applications, groups and lists that an administrator declares in one file, `access.yml`. Text
+/// in, values out.
 ///
 /// The keys are the official JSON names, so that what the account API shows can be pasted (YAML reads JSON):
 /// ```yaml
+/// identity_providers:
+///   - {id: corp, type: oidc, config: {issuer: "https://login.example.com", client_id: edge, client_secret_file: corp.secret}}
 /// groups:
 ///   - {name: rdp-users, include: [{email: ann@example.com}, {oidc: {identity_provider_id: corp, claim_name: groups, claim_value: rdp}}]}
 /// applications:
@@ -20,17 +23,55 @@ package struct AccessFile: Hashable, Sendable {
     package internal(set) var applications: [AccessApplication] = []
     package internal(set) var groups: [RuleGroup] = []
     package internal(set) var lists: [IPList] = []
+    package internal(set) var providers: [IdentityProvider] = []
     package internal(set) var globalSession: SessionDuration?
 
-    /// Reads and checks a file; `path` is for messages, nothing is opened. An error names file, line and key.
-    package static func parse(_ text: String, path: String) throws(ConfigError) -> AccessFile {
-        var reader = AccessFileReader(path: path)
+    /// Nothing declared.
+    package init() {}
+
+    /// Opens a file that holds a secret, by the path as it was written.
+    package typealias SecretFiles = (String) throws(ConfigError) -> String
+
+    /// Reads and checks a file; `path` is for messages. An error names file, line and key.
+    ///
+    /// - Parameter secrets: opens what `client_secret_file` names. Nil: such a key is refused.
+    package static func parse(
+        _ text: String, path: String, secrets: SecretFiles? = nil
+    ) throws(ConfigError) -> AccessFile {
+        var reader = AccessFileReader(path: path, secrets: secrets)
         return try reader.read(text)
+    }
+
+    /// Reads and checks what a store keeps. An error names the document.
+    package init(_ documents: [AccessDocument]) throws(ConfigError) {
+        var reader = AccessFileReader(path: "access")
+        self = try reader.read(documents)
+    }
+
+    /// A document in the one form that the encoder gives it. Whether what it refers to is there is not looked at.
+    package static func plain(_ document: AccessDocument) throws(ConfigError) -> AccessDocument {
+        var reader = AccessFileReader(path: document.description)
+        let file = try reader.fileOfOne(document)
+        // Settings that say nothing are a document too.
+        return file.documents.first ?? AccessDocument(globalSession: nil)
     }
 
     /// What to decide by, with the service tokens that the store knows.
     package func configuration(tokens: [ServiceTokenRecord] = []) throws(ConfigError) -> AccessConfiguration {
         try AccessConfiguration(
             applications: applications, groups: groups, lists: lists, tokens: tokens, globalSession: globalSession)
+    }
+
+    /// What the configuration does not look at as well: the identity providers, and who names them.
+    func check() throws(ConfigError) {
+        _ = try configuration()
+        var seen: Set<String> = []
+        for provider in providers {
+            guard seen.insert(provider.id).inserted else {
+                throw ConfigError(
+                    "\(quoted(provider.id)) is given twice", suggestion: "remove or rename one",
+                    key: "identity_providers")
+            }
+        }
     }
 }

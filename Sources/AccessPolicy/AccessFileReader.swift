@@ -13,18 +13,21 @@ struct AccessFileReader {
     /// Where the things stand that the checks of the whole configuration name by these keys.
     private var lines: [String: Int] = [:]
 
-    init(path: String) { values = ConfigReader(path: path) }
+    let secrets: AccessFile.SecretFiles?
+
+    init(path: String, secrets: AccessFile.SecretFiles? = nil) {
+        values = ConfigReader(path: path)
+        self.secrets = secrets
+    }
 
     mutating func read(_ text: String) throws(ConfigError) -> AccessFile {
         var file = AccessFile()
-        guard let root = try values.document(text), !values.isNull(root) else { return file }
-        var left = Self.mostNodes
-        try bound(root, depth: 0, left: &left)
+        guard let root = try root(text) else { return file }
         let fields = try fields(
-            of: Entry(name: "", value: root, key: "", line: 1),
-            known: ["session_duration", "ip_lists", "groups", "applications"])
-        file.globalSession = try fields["session_duration"].map { entry throws(ConfigError) in
-            try located(entry, try values.string(entry), SessionDuration.parseGlobal)
+            of: root, known: ["session_duration", "identity_providers", "ip_lists", "groups", "applications"])
+        file.globalSession = try globalSession(fields)
+        file.providers = try each(fields["identity_providers"]) { reader, entry throws(ConfigError) in
+            try reader.provider(entry)
         }
         file.lists = try each(fields["ip_lists"]) { reader, entry throws(ConfigError) in try reader.list(entry) }
         file.groups = try each(fields["groups"]) { reader, entry throws(ConfigError) in try reader.group(entry) }
@@ -32,11 +35,71 @@ struct AccessFileReader {
             try reader.application(entry)
         }
         do {
-            _ = try file.configuration()
+            try file.check()
         } catch {
             throw error.located(file: values.path, line: line(of: error.key))
         }
         return file
+    }
+
+    mutating func read(_ documents: [AccessDocument]) throws(ConfigError) -> AccessFile {
+        var file = AccessFile()
+        for document in documents { try read(document, into: &file) }
+        try file.check()
+        return file
+    }
+
+    /// A file with nothing but this in it, which may refer to what is not there.
+    mutating func fileOfOne(_ document: AccessDocument) throws(ConfigError) -> AccessFile {
+        var file = AccessFile()
+        try read(document, into: &file)
+        return file
+    }
+
+    private mutating func read(_ document: AccessDocument, into file: inout AccessFile) throws(ConfigError) {
+        values = ConfigReader(path: document.description)
+        guard let root = try root(document.json) else {
+            throw ConfigError("the document is empty", file: values.path)
+        }
+        let id: String
+        switch document.kind {
+        case .application:
+            let application = try application(root)
+            file.applications.append(application)
+            id = application.id
+        case .group:
+            let group = try group(root)
+            file.groups.append(group)
+            id = group.id
+        case .ipList:
+            let list = try list(root)
+            file.lists.append(list)
+            id = list.id
+        case .identityProvider:
+            let provider = try provider(root)
+            file.providers.append(provider)
+            id = provider.id
+        case .settings:
+            file.globalSession = try globalSession(try fields(of: root, known: ["session_duration"]))
+            id = AccessDocument.settingsID
+        }
+        guard id == document.id else {
+            throw ConfigError("the document is kept as \(quoted(document.id))", key: "id", file: values.path)
+        }
+    }
+
+    /// Nil: nothing is in the text.
+    private mutating func root(_ text: String) throws(ConfigError) -> Entry? {
+        guard let root = try values.document(text), !values.isNull(root) else { return nil }
+        var left = Self.mostNodes
+        try bound(root, depth: 0, left: &left)
+        return Entry(name: "", value: root, key: "", line: 1)
+    }
+
+    private mutating func globalSession(_ fields: [String: Entry]) throws(ConfigError) -> SessionDuration? {
+        try fields["session_duration"].map { entry throws(ConfigError) in
+            try located(entry, try values.string(entry), SessionDuration.parseGlobal)
+        }
     }
 
     // MARK: Things with a name
@@ -176,12 +239,12 @@ struct AccessFileReader {
         }
     }
 
-    private mutating func duration(_ entry: Entry?) throws(ConfigError) -> SessionDuration? {
+    mutating func duration(_ entry: Entry?) throws(ConfigError) -> SessionDuration? {
         guard let entry else { return nil }
         return try located(entry, try values.string(entry), SessionDuration.parse)
     }
 
-    private mutating func identifier(_ fields: [String: Entry], of entry: Entry) throws(ConfigError) -> String {
+    mutating func identifier(_ fields: [String: Entry], of entry: Entry) throws(ConfigError) -> String {
         guard let id = try text(fields["id"] ?? fields["name"]) else { throw missing("name", of: entry) }
         return id
     }

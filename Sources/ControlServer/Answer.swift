@@ -51,6 +51,7 @@ enum Answer {
             case .notFound: return Refusal.notFound(error.message)
             case .tunnelTaken: return Refusal(.conflict, code: 1013, error.message)
             case .hostnameTaken: return Refusal(.conflict, code: 81053, error.message)
+            case .conflict: return Refusal(.conflict, code: 1023, error.message)
             case .inUse: return Refusal(.badRequest, code: 1022, error.message)
             case .directoryUsed, .configuration, .unavailable:
                 logger.error("Account API cannot use its store", metadata: ["error": "\(error)"])

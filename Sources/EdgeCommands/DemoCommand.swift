@@ -59,8 +59,8 @@ package struct DemoCommand: AsyncParsableCommand {
         let hosts = [Demo.desktopHost, Demo.pageHost]
         for host in hosts {
             _ = try await store.setRoute(host, to: tunnel.id, overwrite: false, at: Date())
-            try await store.setApplication(
-                Application(hostname: try account.applicationHostname(host), mode: .open))
+            let application = AccessApplication.open(try account.applicationHostname(host))
+            try await store.changeAccess([.put(AccessDocument(application))], expecting: nil)
         }
         try store.close()
         let demo = Demo(directory: directory.path, authority: directory.path(of: .authority))

@@ -15,8 +15,8 @@ package protocol ClusterStore: Sendable {
     func version() async throws -> Int
     /// Everything the edge needs to accept connectors and route visitors, in one consistent read.
     func routing() async throws -> RoutingSnapshot
-    /// Everything the edge needs to decide who may pass, in one consistent read.
-    func policy() async throws -> PolicySnapshot
+    /// Everything the edge needs to decide who may pass, in one consistent read. Throws when any of it cannot be read.
+    func access() async throws -> AccessSnapshot
 
     /// Throws `.tunnelTaken` when a live tunnel has the name, or any tunnel the id.
     func createTunnel(_ tunnel: TunnelRecord) async throws
@@ -49,14 +49,33 @@ package protocol ClusterStore: Sendable {
     /// Removes connection records and asks the edges to close the links behind them.
     func cleanUpConnections(ofTunnel id: UUID, connector: UUID?) async throws
 
-    /// Adds or replaces. Throws `.notFound` when it names a service token that does not exist.
-    func setApplication(_ application: Application) async throws
-    /// By the text of its hostname.
-    func removeApplication(_ hostname: String) async throws
-    /// Throws `.inUse` when the client id exists.
+    /// The Access configuration, in the order in which it grew, and the version it was read at.
+    func accessDocuments() async throws -> (documents: [AccessDocument], version: Int)
+    /// Makes all changes or none. Throws `.invalid` when what comes of them is no good configuration, `.conflict` when the
+    /// store's version is not `version` any more (nil: whatever it is). Changes nothing when all is there already.
+    func changeAccess(_ changes: [AccessDocument.Change], expecting version: Int?) async throws
+    /// Throws `.inUse` when the client id or record id exists.
     func addServiceToken(_ token: ServiceTokenRecord) async throws
-    /// Throws `.inUse` while an application names it.
+    /// Throws `.inUse` while a policy names it.
     func removeServiceToken(_ id: ServiceTokenID) async throws
+
+    /// The id with us of somebody who logged in at a provider, the same each time: a UUID, made at the first.
+    func userID(provider: String, subject: String) async throws -> String
+    /// Keeps a session; those that ended before it began are forgotten.
+    func openSession(_ session: AccessSession) async throws
+    /// Ends sessions, and forgets those that had ended by themselves. Gives the number of live ones that it ended.
+    func endSessions(_ selection: SessionSelection, at time: Date) async throws -> Int
+    /// Makes an application's tokens worthless that were issued before `time`, rounded up to a whole second as tokens have
+    /// it. Never goes back.
+    func revokeTokens(ofAudience audience: String, before time: Date) async throws
+
+    /// Oldest first.
+    func signingKeys() async throws -> [SigningKey]
+    /// Throws `.inUse` when the id exists.
+    func addSigningKey(_ key: SigningKey) async throws
+    /// Sets when a key is to be forgotten.
+    func retireSigningKey(id: String, at time: Date) async throws
+    func removeSigningKey(id: String) async throws
 }
 
 /// Whom the edge serves: a value, replaced whole when the store's version moves.
@@ -92,3 +111,21 @@ package struct RoutingSnapshot: Sendable, Equatable {
 
 /// How many cleanup requests a store keeps: more than an edge can miss between two looks.
 let keptCleanups = 256
+
+/// Which sessions are to end.
+package enum SessionSelection: Hashable, Sendable {
+    case id(AccessSession.ID)
+    /// By the user's id with us, or by address regardless of case.
+    case user(String)
+    case all
+
+    func covers(_ session: AccessSession) -> Bool {
+        switch self {
+        case .id(let id): session.id == id
+        case .user(let user):
+            session.profile.userID == user
+                || session.profile.email.map { ExactText(folding: $0) == ExactText(folding: user) } ?? false
+        case .all: true
+        }
+    }
+}

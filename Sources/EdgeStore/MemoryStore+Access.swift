@@ -1,37 +1,92 @@
 package import AccessPolicy
+package import Foundation
 
 extension MemoryStore {
-    package func policy() -> PolicySnapshot {
-        PolicySnapshot(applications: Array(applications.values), tokens: Array(serviceTokens.values))
+    package func access() throws -> AccessSnapshot {
+        try accessRecords.snapshot(sessions: Array(sessions.values), revokedBefore: revokedBefore)
     }
 
-    package func setApplication(_ application: Application) throws {
-        if case .serviceToken(let ids) = application.mode {
-            let unknown = ids.filter { serviceTokens[$0] == nil }.map(\.rawValue).min()
-            if let unknown { throw StoreError.noServiceToken(unknown) }
-        }
-        let name = application.hostname.text
-        guard applications.updateValue(application, forKey: name) != application else { return }
-        revision += 1
+    package func accessDocuments() -> (documents: [AccessDocument], version: Int) {
+        (accessRecords.documents, revision)
     }
 
-    package func removeApplication(_ hostname: String) throws {
-        guard applications.removeValue(forKey: hostname) != nil else { throw StoreError.noApplication(hostname) }
+    package func changeAccess(_ changes: [AccessDocument.Change], expecting version: Int?) throws {
+        guard version == nil || version == revision else { throw StoreError.changedMeanwhile }
+        var records = accessRecords
+        guard try !records.apply(changes).isEmpty else { return }
+        accessRecords = records
         revision += 1
     }
 
     package func addServiceToken(_ token: ServiceTokenRecord) throws {
-        guard serviceTokens[token.id] == nil else { throw StoreError.serviceTokenTaken(token.id.rawValue) }
-        serviceTokens[token.id] = token
+        try accessRecords.checkNew(token)
+        accessRecords.tokens.append(token)
         revision += 1
     }
 
     package func removeServiceToken(_ id: ServiceTokenID) throws {
-        let user = applications.values.filter {
-            if case .serviceToken(let ids) = $0.mode { ids.contains(id) } else { false }
-        }.map(\.hostname.text).min()
-        if let user { throw StoreError.serviceTokenUsed(id.rawValue, by: user) }
-        guard serviceTokens.removeValue(forKey: id) != nil else { throw StoreError.noServiceToken(id.rawValue) }
+        try accessRecords.checkRemovable(id)
+        accessRecords.tokens.removeAll { $0.id == id }
         revision += 1
     }
+
+    // MARK: People
+
+    package func userID(provider: String, subject: String) -> String {
+        if let id = userIDs[[provider, subject]] { return id }
+        let id = UUID().uuidString.lowercased()
+        userIDs[[provider, subject]] = id
+        revision += 1
+        return id
+    }
+
+    package func openSession(_ session: AccessSession) throws {
+        guard sessions[session.id] == nil else { throw StoreError.sessionTaken }
+        sessions = sessions.filter { $0.value.endsAt > session.createdAt }
+        sessions[session.id] = session
+        revision += 1
+    }
+
+    package func endSessions(_ selection: SessionSelection, at time: Date) -> Int {
+        let live = sessions.filter { $0.value.endsAt > time }
+        let kept = live.filter { !selection.covers($0.value) }
+        guard kept.count != sessions.count else { return 0 }
+        sessions = kept
+        revision += 1
+        return live.count - kept.count
+    }
+
+    package func revokeTokens(ofAudience audience: String, before time: Date) {
+        let time = time.roundedUp
+        if let former = revokedBefore[audience], former >= time { return }
+        revokedBefore[audience] = time
+        revision += 1
+    }
+
+    // MARK: Keys
+
+    package func signingKeys() -> [SigningKey] { keys.sorted { ($0.createdAt, $0.id) < ($1.createdAt, $1.id) } }
+
+    package func addSigningKey(_ key: SigningKey) throws {
+        guard !keys.contains(where: { $0.id == key.id }) else { throw StoreError.signingKeyTaken(key.id) }
+        keys.append(key)
+        revision += 1
+    }
+
+    package func retireSigningKey(id: String, at time: Date) throws {
+        guard let index = keys.firstIndex(where: { $0.id == id }) else { throw StoreError.noSigningKey(id) }
+        keys[index].retiresAt = time
+        revision += 1
+    }
+
+    package func removeSigningKey(id: String) throws {
+        guard let index = keys.firstIndex(where: { $0.id == id }) else { throw StoreError.noSigningKey(id) }
+        keys.remove(at: index)
+        revision += 1
+    }
+}
+
+extension Date {
+    /// The next whole second, unless it is one.
+    var roundedUp: Date { Date(timeIntervalSince1970: timeIntervalSince1970.rounded(.up)) }
 }

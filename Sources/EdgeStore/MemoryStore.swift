@@ -10,8 +10,11 @@ package actor MemoryStore: ClusterStore {
     private var configurations: [UUID: StoredConfiguration] = [:]
     private var connections: [UUID: ConnectionRecord] = [:]
     private var cleanups: [CleanupRequest] = []
-    var applications: [String: Application] = [:]
-    var serviceTokens: [ServiceTokenID: ServiceTokenRecord] = [:]
+    var accessRecords = AccessRecords(documents: [], tokens: [])
+    var userIDs: [[String]: String] = [:]
+    var sessions: [AccessSession.ID: AccessSession] = [:]
+    var revokedBefore: [String: Date] = [:]
+    var keys: [SigningKey] = []
 
     package init(account: Account) {
         theAccount = account

@@ -1,4 +1,3 @@
-import AccessPolicy
 import Foundation
 import GRDB
 
@@ -10,9 +9,13 @@ package final class SQLiteStore: Sendable {
     let pool: DatabasePool
     private let path: String
 
-    /// Opens the file, makes it when it is not there, and brings its schema up to date.
+    /// Opens the file, makes it when it is not there, and brings its schema up to date. It holds secrets, so nobody but
+    /// its owner may read it.
     package init(path: String) throws {
         self.path = path
+        if !FileManager.default.fileExists(atPath: path) { try PrivateFile.create(path, "") }
+        // SQLite gives its side files the mode of the database; there may be some from when it had another.
+        for suffix in ["", "-wal", "-shm"] { try PrivateFile.restrict(path + suffix) }
         do {
             var configuration = Configuration()
             configuration.busyMode = .timeout(5)
@@ -50,9 +53,13 @@ package final class SQLiteStore: Sendable {
     /// One transaction that moves the version. `body` gets the new one; a body that throws leaves the old.
     func change<Value: Sendable>(_ body: @Sendable (Database, Int) throws -> Value) async throws -> Value {
         try await write { db in
-            try db.execute(sql: "UPDATE revision SET value = value + 1")
+            try Self.moveRevision(db)
             return try body(db, try Self.revision(db))
         }
+    }
+
+    static func moveRevision(_ db: Database) throws {
+        try db.execute(sql: "UPDATE revision SET value = value + 1")
     }
 
     static func revision(_ db: Database) throws -> Int {
@@ -71,56 +78,4 @@ package final class SQLiteStore: Sendable {
             }
         return StoreError(.unavailable, "the edge's database \(path): \(remedy)", cause: error)
     }
-}
-
-/// The tables. A released migration is never changed; a new one is added.
-enum Schema {
-    static var migrator: DatabaseMigrator {
-        var migrator = DatabaseMigrator()
-        migrator.registerMigration("1 account, tunnels, routes, Access, connections") { db in
-            try db.execute(sql: first)
-        }
-        return migrator
-    }
-
-    /// Ids are lower-case text, times are seconds since 1970.
-    private static let first = """
-        CREATE TABLE revision (value INTEGER NOT NULL);
-        INSERT INTO revision VALUES (0);
-        CREATE TABLE account (
-            id TEXT NOT NULL PRIMARY KEY, zoneID TEXT NOT NULL, zone TEXT NOT NULL, team TEXT NOT NULL,
-            tokenHash BLOB NOT NULL, createdAt REAL NOT NULL
-        ) STRICT;
-        CREATE TABLE tunnel (
-            id TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL, accountTag TEXT NOT NULL, secret BLOB NOT NULL,
-            createdAt REAL NOT NULL, deletedAt REAL
-        ) STRICT;
-        CREATE UNIQUE INDEX liveTunnelName ON tunnel(name) WHERE deletedAt IS NULL;
-        CREATE TABLE route (
-            hostname TEXT NOT NULL PRIMARY KEY, tunnelID TEXT NOT NULL REFERENCES tunnel(id), createdAt REAL NOT NULL
-        ) STRICT;
-        CREATE INDEX routeOfTunnel ON route(tunnelID);
-        CREATE TABLE configuration (
-            tunnelID TEXT NOT NULL PRIMARY KEY REFERENCES tunnel(id), json TEXT NOT NULL, updatedAt REAL NOT NULL
-        ) STRICT;
-        CREATE TABLE connection (
-            id TEXT NOT NULL PRIMARY KEY, tunnelID TEXT NOT NULL, connectorID TEXT NOT NULL, number INTEGER NOT NULL,
-            location TEXT NOT NULL, originIP TEXT NOT NULL, version TEXT NOT NULL, architecture TEXT NOT NULL,
-            features TEXT NOT NULL, openedAt REAL NOT NULL, edgeID TEXT NOT NULL
-        ) STRICT;
-        CREATE INDEX connectionOfTunnel ON connection(tunnelID);
-        CREATE TABLE cleanup (
-            version INTEGER NOT NULL PRIMARY KEY, tunnelID TEXT NOT NULL, connectorID TEXT
-        ) STRICT;
-        CREATE TABLE application (hostname TEXT NOT NULL PRIMARY KEY, open INTEGER NOT NULL) STRICT;
-        CREATE TABLE serviceToken (
-            clientID TEXT NOT NULL PRIMARY KEY, secretHash BLOB NOT NULL, name TEXT NOT NULL, createdAt REAL NOT NULL,
-            expiresAt REAL
-        ) STRICT;
-        CREATE TABLE applicationToken (
-            hostname TEXT NOT NULL REFERENCES application(hostname) ON DELETE CASCADE,
-            clientID TEXT NOT NULL REFERENCES serviceToken(clientID),
-            PRIMARY KEY (hostname, clientID)
-        ) STRICT;
-        """
 }

@@ -1,3 +1,4 @@
+import AccessPolicy
 import Foundation
 import TunnelConfig
 
@@ -39,8 +40,29 @@ extension StoreError {
         StoreError(.notFound, "there is no route for \(hostname); see `cloudflared-edge route list`")
     }
 
-    static func noApplication(_ hostname: String) -> StoreError {
-        StoreError(.notFound, "there is no application for \(hostname); see `cloudflared-edge access app list`")
+    static func noDocument(_ kind: AccessDocument.Kind, _ id: String) -> StoreError {
+        let (thing, command) =
+            switch kind {
+            case .application: ("application", "app list")
+            case .group: ("group", "group list")
+            case .ipList: ("IP list", "export")
+            case .identityProvider: ("identity provider", "idp list")
+            case .settings: ("document of settings", "export")
+            }
+        return StoreError(.notFound, "there is no \(thing) \(quoted(id)); see `cloudflared-edge access \(command)`")
+    }
+
+    static let sessionTaken = StoreError(.inUse, "a session of that id exists already; log in again")
+
+    static let changedMeanwhile = StoreError(
+        .conflict, "the edge's data was changed by somebody else meanwhile; nothing was done, try again")
+
+    static func noSigningKey(_ id: String) -> StoreError {
+        StoreError(.notFound, "there is no signing key \(quoted(id)); see `cloudflared-edge access key list`")
+    }
+
+    static func signingKeyTaken(_ id: String) -> StoreError {
+        StoreError(.inUse, "the signing key \(id) exists already")
     }
 
     static func noServiceToken(_ clientID: String) -> StoreError {
@@ -52,8 +74,7 @@ extension StoreError {
         StoreError(.inUse, "the service token \(clientID) exists already; remove it first")
     }
 
-    static func serviceTokenUsed(_ clientID: String, by hostname: String) -> StoreError {
-        StoreError(
-            .inUse, "the application of \(hostname) still names the service token \(clientID); change that first")
+    static func serviceTokenUsed(_ clientID: String, by user: String) -> StoreError {
+        StoreError(.inUse, "\(user) still names the service token \(clientID); change that first")
     }
 }

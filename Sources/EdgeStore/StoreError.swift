@@ -3,7 +3,7 @@ package struct StoreError: Error, CustomStringConvertible, Sendable {
     package enum Code: Sendable, Equatable {
         /// A value from outside is not what it must be.
         case invalid
-        /// No tunnel, route, application or token of that name.
+        /// No tunnel, route, token, session, key or document of that name.
         case notFound
         /// A live tunnel has that name or id already.
         case tunnelTaken
@@ -11,8 +11,10 @@ package struct StoreError: Error, CustomStringConvertible, Sendable {
         case hostnameTaken
         /// The hostname is not inside the zone, or the edge needs it itself.
         case hostnameRefused
-        /// The tunnel has connections, or an application still names the token.
+        /// The tunnel has connections, or a policy still names the token, or the id is taken.
         case inUse
+        /// Somebody else changed the store meanwhile.
+        case conflict
         /// The data directory holds something already.
         case directoryUsed
         /// edge.yml or a file it names is missing, unreadable or wrong.

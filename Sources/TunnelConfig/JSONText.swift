@@ -1,5 +1,5 @@
 /// JSON written by hand: members keep their order, so that tokens and files come out byte for byte as expected.
-indirect enum JSONText {
+package indirect enum JSONText {
     case string(String)
     case bool(Bool)
     case integer(Int)
@@ -9,7 +9,7 @@ indirect enum JSONText {
     case object([(String, JSONText)])
     case null
 
-    var text: String {
+    package var text: String {
         switch self {
         case .string(let value): Self.quote(value)
         case .bool(let value): value ? "true" : "false"

@@ -32,10 +32,10 @@ import TunnelConfig
             let app = try await edge.json("access app add rdp.site.test --service-token \(clientID)")
             #expect(app["access"] as? String == "service-token")
             let store = try await edge.store()
-            let policy = try await store.policy()
-            let decision = policy.decide(host: "rdp.site.test", clientID: clientID, clientSecret: secret, now: Date())
-            if case .forward = decision {} else { Issue.record("\(decision)") }
-            #expect(policy.decide(host: "x.site.test", clientID: nil, clientSecret: nil, now: Date()) == .closed)
+            let access = try await store.access().configuration
+            #expect(try access.decision("rdp.site.test", clientID, secret).isForward)
+            #expect(try !access.decision("rdp.site.test", clientID, "wrong").isForward)
+            #expect(try access.decision("x.site.test") == .unguarded)
             #expect(try await store.routing().tunnel(for: "rdp.site.test")?.name == "desk")
             try store.close()
 
@@ -83,10 +83,9 @@ import TunnelConfig
             _ = try await edge.text("access token import --client-id a.access --client-secret s3cret --name old")
             _ = try await edge.text("access app add *.site.test --service-token a.access")
             let store = try await edge.store()
-            let policy = try await store.policy()
+            let access = try await store.access().configuration
             try store.close()
-            let decision = policy.decide(host: "x.site.test", clientID: "a.access", clientSecret: "s3cret", now: Date())
-            if case .forward = decision {} else { Issue.record("\(decision)") }
+            #expect(try access.decision("x.site.test", "a.access", "s3cret").isForward)
             #expect(
                 try await edge.failure("access token import --client-id a.access --client-secret x --name n").contains(
                     "exists already"))
@@ -269,5 +268,16 @@ import TunnelConfig
         let report = try await initialization.outcome()
         #expect(report.json.contains("\"cacert\":\"\(path)/ca.pem\""))
         try await body(TestEdge(path: path))
+    }
+}
+
+extension AccessConfiguration {
+    /// About a visit without a login.
+    func decision(_ host: String, _ clientID: String? = nil, _ secret: String = "") throws -> AccessDecision {
+        decide(
+            RequestFacts(authority: host, target: "/", address: try #require(IPAddress("192.0.2.1"))), identity: nil,
+            serviceToken: clientID.map {
+                PresentedServiceToken(clientID: $0, clientSecret: ServiceTokenSecret(secret))
+            }, now: Date())
     }
 }

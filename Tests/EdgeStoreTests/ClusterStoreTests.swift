@@ -1,4 +1,3 @@
-import AccessPolicy
 import EdgeStore
 import Foundation
 import Testing
@@ -209,35 +208,6 @@ import TunnelConfig
             let later = try await store.routing()
             #expect(later.cleanups.count == 256)
             #expect(later.cleanups.last?.version == later.version)
-        }
-    }
-
-    @Test(arguments: StoreKind.allCases)
-    func `applications and service tokens come back, and hold on to each other`(_ kind: StoreKind) async throws {
-        try await kind.withStore { store in
-            let token = ServiceTokenRecord(
-                id: ServiceTokenID(rawValue: "a.access"), secretHash: ServiceTokenSecret("s").hash, name: "n",
-                createdAt: .at(0), expiresAt: .at(100))
-            let hostname = try #require(ApplicationHostname("*-x.site.test"))
-            let guarded = Application(hostname: hostname, mode: .serviceToken([token.id]))
-            #expect(await storeErrorCode { try await store.setApplication(guarded) } == .notFound)
-            #expect(try await store.policy() == .empty)
-            try await store.addServiceToken(token)
-            #expect(await storeErrorCode { try await store.addServiceToken(token) } == .inUse)
-            try await store.setApplication(guarded)
-            #expect(try await store.policy() == PolicySnapshot(applications: [guarded], tokens: [token]))
-            let version = try await store.version()
-            try await store.setApplication(guarded)
-            #expect(try await store.version() == version)
-            #expect(await storeErrorCode { try await store.removeServiceToken(token.id) } == .inUse)
-            let open = Application(hostname: hostname, mode: .open)
-            try await store.setApplication(open)
-            #expect(try await store.policy().applications == [open])
-            try await store.removeServiceToken(token.id)
-            #expect(await storeErrorCode { try await store.removeServiceToken(token.id) } == .notFound)
-            try await store.removeApplication(hostname.text)
-            #expect(await storeErrorCode { try await store.removeApplication(hostname.text) } == .notFound)
-            #expect(try await store.policy() == .empty)
         }
     }
 }

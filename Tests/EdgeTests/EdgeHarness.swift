@@ -114,9 +114,9 @@ struct EdgeHarness: Sendable {
                 id: expiredToken, secretHash: hash, name: "old", createdAt: Date(), expiresAt: Date.distantPast))
         try await store.open("open.\(zone)")
         try await store.open("idle.\(zone)")
-        let guarded = try #require(ApplicationHostname("guarded.\(zone)"))
-        try await store.setApplication(
-            Application(hostname: guarded, mode: .serviceToken([serviceToken, expiredToken])))
+        let guarded = AccessApplication.forServiceTokens(
+            [serviceToken.rawValue, expiredToken.rawValue], at: try #require(ApplicationHostname("guarded.\(zone)")))
+        try await store.changeAccess([.put(AccessDocument(guarded))], expecting: nil)
         return store
     }
 
@@ -150,6 +150,7 @@ struct EdgeHarness: Sendable {
 extension MemoryStore {
     /// Lets everybody pass to `host`.
     func open(_ host: String) throws {
-        try setApplication(Application(hostname: #require(ApplicationHostname(host)), mode: .open))
+        let application = AccessApplication.open(try #require(ApplicationHostname(host)))
+        try changeAccess([.put(AccessDocument(application))], expecting: nil)
     }
 }

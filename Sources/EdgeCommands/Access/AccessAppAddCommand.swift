@@ -33,9 +33,10 @@ package struct AccessAppAddCommand: AdministrationCommand {
 
     package func perform(_ administration: Administration) async throws -> Report {
         let hostname = try administration.account.applicationHostname(host)
-        let mode: AccessMode =
-            open ? .open : .serviceToken(Set(serviceTokens.map { ServiceTokenID(rawValue: $0) }))
-        try await administration.store.setApplication(Application(hostname: hostname, mode: mode))
+        let application: AccessApplication =
+            open
+            ? .open(hostname) : .forServiceTokens(try await administration.recordIDs(of: serviceTokens), at: hostname)
+        try await administration.store.changeAccess([.put(AccessDocument(application))], expecting: nil)
         var text =
             open
             ? "\(hostname) is open to everyone"
@@ -48,7 +49,7 @@ package struct AccessAppAddCommand: AdministrationCommand {
         return try Report(
             text,
             json: Added(
-                id: hostname.text, hostname: hostname.text, access: mode.word,
+                id: hostname.text, hostname: hostname.text, access: application.word,
                 serviceTokens: Set(serviceTokens).sorted()))
     }
 

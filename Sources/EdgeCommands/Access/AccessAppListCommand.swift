@@ -12,12 +12,14 @@ package struct AccessAppListCommand: AdministrationCommand {
     package init() {}
 
     package func perform(_ administration: Administration) async throws -> Report {
-        let items = try await administration.store.policy().applications.map { application in
-            var tokens: [String] = []
-            if case .serviceToken(let ids) = application.mode { tokens = ids.map(\.rawValue).sorted() }
-            let hostname = application.hostname.text
-            return Item(id: hostname, hostname: hostname, access: application.mode.word, serviceTokens: tokens)
-        }
+        let configuration = try await administration.store.access().configuration
+        let items = configuration.applications.map { application in
+            Item(
+                id: application.id,
+                hostname: application.domains.map { $0.path.isEverything ? $0.host.text : "\($0)" }.joined(
+                    separator: ", "), access: application.word,
+                serviceTokens: application.serviceTokens(in: configuration))
+        }.sorted { $0.id < $1.id }
         let text = Report.table(
             ["HOSTNAME", "ACCESS", "SERVICE TOKENS"],
             items.map { [$0.hostname, $0.access, $0.serviceTokens.joined(separator: ", ")] },

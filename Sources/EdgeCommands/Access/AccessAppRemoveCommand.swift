@@ -16,7 +16,7 @@ package struct AccessAppRemoveCommand: AdministrationCommand {
 
     package func perform(_ administration: Administration) async throws -> Report {
         let hostname = try administration.account.applicationHostname(host)
-        try await administration.store.removeApplication(hostname.text)
+        try await administration.store.changeAccess([.remove(.application, id: hostname.text)], expecting: nil)
         return try Report(
             "Removed the application of \(hostname)", json: ["id": hostname.text, "hostname": hostname.text])
     }

@@ -12,7 +12,7 @@ package struct AccessTokenListCommand: AdministrationCommand {
     package init() {}
 
     package func perform(_ administration: Administration) async throws -> Report {
-        let tokens = try await administration.store.policy().tokens.values
+        let tokens = try await administration.store.access().configuration.tokens.values
         let items = tokens.sorted { ($0.createdAt, $0.id.rawValue) < ($1.createdAt, $1.id.rawValue) }.map {
             Item(
                 id: $0.id.rawValue, clientId: $0.id.rawValue, name: $0.name, createdAt: $0.createdAt,

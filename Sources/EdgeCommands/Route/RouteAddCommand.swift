@@ -28,9 +28,9 @@ package struct RouteAddCommand: AdministrationCommand {
         let tunnel = try await administration.tunnel(tunnel)
         let change = try await administration.store.setRoute(
             hostname, to: tunnel.id, overwrite: overwrite, at: administration.now)
-        let application = try await administration.store.policy().application(forHost: hostname)
+        let access = try await administration.store.access().configuration.word(forHostname: hostname)
         var text = "\(hostname) leads to tunnel \(tunnel.name) (\(change.rawValue))"
-        if application == nil {
+        if access == "closed" {
             text += """
 
                 It is closed to visitors until you open it:
@@ -43,20 +43,10 @@ package struct RouteAddCommand: AdministrationCommand {
             text,
             json: Added(
                 id: tunnel.id.lowercased, hostname: hostname, change: change.rawValue,
-                access: application?.mode.word ?? "closed"))
+                access: access))
     }
 
     private struct Added: Encodable {
         let id, hostname, change, access: String
-    }
-}
-
-extension AccessMode {
-    /// As lists show it.
-    var word: String {
-        switch self {
-        case .open: "open"
-        case .serviceToken: "service-token"
-        }
     }
 }

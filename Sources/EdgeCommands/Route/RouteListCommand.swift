@@ -16,12 +16,12 @@ package struct RouteListCommand: AdministrationCommand {
     package func perform(_ administration: Administration) async throws -> Report {
         let names = Dictionary(
             try await administration.liveTunnels().map { ($0.id, $0.name) }, uniquingKeysWith: { $1 })
-        let policy = try await administration.store.policy()
+        let policy = try await administration.store.access().configuration
         let items = try await administration.store.routes().map {
             Item(
                 id: $0.tunnelID.lowercased, hostname: $0.hostname,
                 tunnelId: $0.tunnelID.lowercased, tunnelName: names[$0.tunnelID] ?? "",
-                access: policy.application(forHost: $0.hostname)?.mode.word ?? "closed")
+                access: policy.word(forHostname: $0.hostname))
         }
         let text = Report.table(
             ["HOSTNAME", "TUNNEL", "TUNNEL ID", "ACCESS"],

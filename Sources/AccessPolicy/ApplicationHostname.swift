@@ -1,22 +1,3 @@
-/// A hostname, or several by pattern, with the rule for who may pass.
-package struct Application: Hashable, Sendable {
-    package var hostname: ApplicationHostname
-    package var mode: AccessMode
-
-    package init(hostname: ApplicationHostname, mode: AccessMode) {
-        self.hostname = hostname
-        self.mode = mode
-    }
-}
-
-/// Who may pass.
-package enum AccessMode: Hashable, Sendable {
-    /// Everyone.
-    case open
-    /// Holders of one of these tokens.
-    case serviceToken(Set<ServiceTokenID>)
-}
-
 /// The hosts of an application: a name, or a pattern in which `*` stands for any text inside one label, as Access has it:
 /// `*.example.com` is one level deep, `*-test.example.com` meets `a-test.example.com`.
 ///
@@ -64,23 +45,11 @@ package struct ApplicationHostname: Hashable, Sendable, CustomStringConvertible 
     /// How many characters a host must share with the pattern: the longer, the more particular.
     var literalLength: Int { text.utf8.count { $0 != UInt8(ascii: "*") } }
 
-    /// `host` as `normalized(host:)` gives it.
+    /// `host` in lower case, without port, brackets and final dot, as a `CanonicalHost` has it.
     func matches(_ host: String) -> Bool {
         let parts = host.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count == labels.count else { return false }
         return zip(labels, parts).allSatisfy { $0.matches($1) && !$1.isEmpty }
-    }
-
-    /// A `Host` or `:authority` value as hosts are compared: lower case, without port, brackets and final dot.
-    static func normalized(host authority: String) -> String {
-        var host = Substring(authority)
-        if host.utf8.first == UInt8(ascii: "[") {
-            if let end = host.firstIndex(of: "]") { host = host[..<end].dropFirst() }
-        } else if let colon = host.firstIndex(of: ":") {
-            host = host[..<colon]
-        }
-        if host.utf8.last == UInt8(ascii: ".") { host = host.dropLast() }
-        return host.lowercased()
     }
 
     private static func isAllowed(_ byte: UInt8) -> Bool {
