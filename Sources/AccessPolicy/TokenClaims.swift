@@ -25,12 +25,15 @@ package struct TokenClaims: Hashable, Sendable {
     /// The `common_name` of a service token's assertion.
     package var serviceTokenID: ServiceTokenID?
     package var email: String?
+    /// Was handed to a program by the transfer store; good for nothing but opening applications at the team domain.
+    package var isTransferred: Bool
     package var issuedAt: Date
     package var expiresAt: Date
 
     package init(
         kind: TokenKind, audience: [String], subject: String, sessionID: AccessSession.ID?,
-        serviceTokenID: ServiceTokenID? = nil, email: String? = nil, issuedAt: Date, expiresAt: Date
+        serviceTokenID: ServiceTokenID? = nil, email: String? = nil, isTransferred: Bool = false, issuedAt: Date,
+        expiresAt: Date
     ) {
         self.kind = kind
         self.audience = audience
@@ -38,6 +41,7 @@ package struct TokenClaims: Hashable, Sendable {
         self.sessionID = sessionID
         self.serviceTokenID = serviceTokenID
         self.email = email
+        self.isTransferred = isTransferred
         self.issuedAt = issuedAt
         self.expiresAt = expiresAt
     }
