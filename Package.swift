@@ -137,7 +137,7 @@ let package = Package(
         room(
             "AccessServer",
             [
-                "Access", "AccessPolicy", "EdgeStore", "TunnelConfig", hummingbird, jwtKit, crypto, cryptoExtras,
+                "Access", "AccessPolicy", "EdgeStore", "TunnelConfig", jwtKit, crypto, cryptoExtras, x509, asn1,
                 httpClient, nioCore, nioHTTP1, nioSSL, logging,
             ]),
         room("ControlServer", ["AccessPolicy", "ControlAPI", "TunnelConfig", "EdgeStore", hummingbird, logging]),
@@ -194,8 +194,8 @@ let package = Package(
         tests(
             "AccessServerTests",
             [
-                "AccessServer", "Access", "AccessPolicy", "EdgeStore", "TunnelConfig", "TestKit", hummingbird, jwtKit,
-                crypto, cryptoExtras, nioCore, nioHTTP1, logging,
+                "AccessServer", "Access", "AccessPolicy", "EdgeStore", "TunnelConfig", "TestKit", hummingbird,
+                hummingbirdTLS, jwtKit, crypto, cryptoExtras, httpClient, nioCore, nioHTTP1, nioSSL, logging,
             ]),
         tests("ServiceHostTests", ["ServiceHost", "TestKit", nioCore, nioPosix, logging]),
         tests("ControlAPITests", ["ControlAPI", "TunnelConfig", hummingbird, nioCore, logging]),

@@ -25,6 +25,8 @@ package struct TokenBody: JWTPayload, Hashable {
     package var appHostname: String?
     package var authDomain: String?
     package var redirectURL: String?
+    /// What the policies are asked about, where that is not where the browser goes.
+    package var decisionPath: String?
     package var authStatus: String?
     package var serviceTokenStatus: Bool?
     /// SHA-256 of the `CF_AppSession` that the login was begun with.
@@ -59,6 +61,7 @@ package struct TokenBody: JWTPayload, Hashable {
         case appHostname = "app_hostname"
         case authDomain = "auth_domain"
         case redirectURL = "redirect_url"
+        case decisionPath = "decision_path"
         case authStatus = "auth_status"
         case serviceTokenStatus = "service_token_status"
         case appSession = "app_session"

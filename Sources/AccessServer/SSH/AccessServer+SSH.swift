@@ -1,0 +1,98 @@
+import Access
+import AccessPolicy
+import Crypto
+import EdgeStore
+import Foundation
+import Logging
+import NIOCore
+
+/// Certificates for SSH, from a token of the application (access-protocol sections 2.14 and 3.14).
+extension AccessServer {
+    private struct Wanted: Decodable {
+        let public_key: String
+        let jwt: String
+        let issuer: String
+    }
+
+    private struct Signed: Encodable {
+        let id: String
+        let certificate: String
+        let expires_at: Date
+    }
+
+    /// From a minute ago, for clocks that lag, to three minutes ahead: enough to connect.
+    private static let past = 60
+    private static let future = 180
+
+    func signCertificate(_ call: Call) async -> AccessResponse {
+        func refuse(_ status: Int, _ message: String) -> AccessResponse {
+            note(.certificate, "refused", call) { $0.reason = message }
+            return .json(Problem(status: status, message: message), status: status)
+        }
+        guard let wanted = try? JSONDecoder().decode(Wanted.self, from: Data(call.request.body.readableBytesView)) else {
+            return refuse(400, "the request is not public_key, jwt and issuer in JSON")
+        }
+        guard wanted.issuer == names().issuer else { return refuse(400, "the issuer is another one") }
+        guard let key = SSHPublicKey(line: wanted.public_key) else {
+            return refuse(400, "the public key is not ecdsa-sha2-nistp256 or ssh-ed25519")
+        }
+        guard let body = await body(of: wanted.jwt, kind: .app), let claims = TokenClaims(body, kind: .app),
+            let audience = claims.audience.first,
+            let session = policies.snapshot.session(of: claims, audience: audience, now: now())
+        else { return refuse(401, "the token is not valid, or its session has ended") }
+        guard let application = policies.snapshot.configuration.applications.first(where: { $0.audience == audience }),
+            application.kind == .ssh
+        else { return refuse(403, "the application is none of type ssh") }
+        guard let host = application.domains.first(where: { !$0.host.isWildcard })?.host.text,
+            case .admitted = verdict(on: session.identity, audience: audience, host: host, path: "/", call: call)
+        else { return refuse(403, "no policy lets you in") }
+        guard let email = session.profile.email, let principal = Self.principal(of: email) else {
+            return refuse(403, "the login has no verified address that makes a user name")
+        }
+        do {
+            let signed = try await certificate(for: key, principal: principal, id: body.jti ?? session.id)
+            note(.certificate, "ok", call) {
+                $0.application = application.id
+                $0.describe(session)
+            }
+            return .json(signed)
+        } catch {
+            logger.error("SSH certificate cannot be signed", metadata: ["error": "\(error)"])
+            return refuse(500, "the edge failed; see its log")
+        }
+    }
+
+    private func certificate(for key: SSHPublicKey, principal: String, id: String) async throws -> Signed {
+        let time = now().wholeSeconds
+        var generator = SystemRandomNumberGenerator()
+        let certificate = SSHCertificate(
+            key: key, serial: generator.next(), keyID: id, principals: [principal],
+            validAfter: UInt64(time - Self.past), validBefore: UInt64(time + Self.future),
+            nonce: (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
+        let line = try certificate.line(signedBy: await keys.authority())
+        return Signed(
+            id: id, certificate: line, expires_at: Date(timeIntervalSince1970: Double(time + Self.future)))
+    }
+
+    /// The part before the `@`, where that is a plain user name: a principal is one, and no pattern or list.
+    static func principal(of email: String) -> String? {
+        guard let at = email.lastIndex(of: "@") else { return nil }
+        let name = email[..<at].lowercased()
+        let isPlain = name.utf8.allSatisfy { byte in
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+                || [UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "+")].contains(byte)
+        }
+        return isPlain && (1...64).contains(name.utf8.count) ? name : nil
+    }
+
+    /// For `TrustedUserCAKeys`.
+    func authorityLine() async -> AccessResponse {
+        do {
+            let key = SSHPublicKey(try await keys.authority().publicKey)
+            return .plain(status: 200, body: "\(key.line) cloudflared-edge \(names().team)\n")
+        } catch {
+            return failed(error, ray: "")
+        }
+    }
+}
