@@ -132,7 +132,7 @@ let package = Package(
             "Edge",
             [
                 "ByteStream", "TunnelWire", "TunnelConfig", "AccessPolicy", "EdgeTransport", "Access", "EdgeStore",
-                "ServiceHost", nioCore, nioPosix, nioHTTP1, nioSSL, nioHTTP2, nioHPACK, logging,
+                "ServiceHost", crypto, nioCore, nioPosix, nioHTTP1, nioSSL, nioHTTP2, nioHPACK, logging,
             ]),
         room(
             "AccessServer",

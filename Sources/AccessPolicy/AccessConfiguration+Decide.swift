@@ -17,6 +17,21 @@ extension AccessConfiguration {
         return run(facts, identity, verdict(on: serviceToken, now: now), now, &steps).decision
     }
 
+    /// The same for whoever was let in before: a program by a service token whose secret it does not have to show again.
+    package func decide(
+        _ facts: RequestFacts, identity: Identity?, provenToken: ServiceTokenID?, now: Date
+    ) -> AccessDecision {
+        var steps: [Explanation.Step]?
+        let record = provenToken.flatMap { tokens[$0] }
+        let verdict: ServiceTokenVerdict =
+            switch (provenToken, record) {
+            case (nil, _): .missing
+            case (_, let record?): record.isExpired(at: now) ? .expired : .valid(record)
+            case (_, nil): .wrong
+            }
+        return run(facts, identity, verdict, now, &steps).decision
+    }
+
     /// The same, with what every policy had to say. By the same code, so the two cannot differ.
     package func explain(
         _ facts: RequestFacts, identity: Identity?, serviceToken: PresentedServiceToken?, now: Date

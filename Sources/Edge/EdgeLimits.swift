@@ -49,6 +49,19 @@ package struct EdgeLimits: Sendable {
     /// Account requests and policy refreshes that may wait or run at once.
     package var asides = 1000
 
+    // MARK: Access
+
+    /// Bytes of a request body to the Access service.
+    package var accessBodyBytes = 64 << 10
+    /// Receiving such a body, and separately answering it. The transfer store holds its answer for most of a minute.
+    package var accessAnswer: TimeAmount = .seconds(58)
+    /// Tokens whose claims are remembered.
+    package var verifiedTokens = 10_000
+    /// How long a frame on its way to a visitor who lost access may take to end, before it is cut.
+    package var frameEnd: TimeAmount = .milliseconds(200)
+    /// How long such a visitor has to read why its WebSocket ended.
+    package var socketFarewell: TimeAmount = .milliseconds(500)
+
     // MARK: Links
 
     /// From the ready link to the accepted registration.

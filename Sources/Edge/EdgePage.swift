@@ -3,13 +3,15 @@ import NIOHTTP1
 
 /// An answer the edge gives itself: which hop stopped the request, and what to do next.
 struct EdgePage: Sendable, Equatable {
-    let status: Int
+    var status: Int
     /// What happened.
     let message: String
     /// What to do next.
     let remedy: String
     /// Seconds after which trying again makes sense.
     var retryAfter: Int?
+    /// Beside those that every page has.
+    var headers: HTTPHeaders = [:]
 
     static func refused(_ refusal: VisitorRequest.Refusal) -> EdgePage {
         EdgePage(
@@ -21,6 +23,12 @@ struct EdgePage: Sendable, Equatable {
             status: 403, message: "The edge keeps \(host) closed: nobody has opened it.",
             remedy: "Open it on the edge: `cloudflared-edge access app add \(host) --open`, or guard it: "
                 + "`cloudflared-edge access app add \(host) --service-token CLIENT_ID`.")
+    }
+
+    static func unreadablePath() -> EdgePage {
+        EdgePage(
+            status: 400, message: "The edge refused the request: its path can be read in more than one way.",
+            remedy: "Ask by the plain path.")
     }
 
     static func tokenMissing(_ host: String) -> EdgePage {
@@ -135,7 +143,9 @@ struct EdgePage: Sendable, Equatable {
         let text: String
         if asHTML {
             text =
-                "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Error \(status)</title>"
+                "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"
+                + "<meta name=\"viewport\" content=\"width=device-width\">"
+                + "<meta name=\"color-scheme\" content=\"light dark\"><title>Error \(status)</title>"
                 + "<h1>Error \(status)</h1><p>\(Self.escaped(message))</p><p>\(Self.escaped(remedy))</p>"
                 + "<small>\(last)</small></html>\n"
         } else {
@@ -149,6 +159,7 @@ struct EdgePage: Sendable, Equatable {
             "x-content-type-options": "nosniff",
             "content-security-policy": "default-src 'none'",
         ]
+        headers.add(contentsOf: self.headers)
         if let ray { headers.add(name: "cf-ray", value: ray) }
         if let retryAfter { headers.add(name: "retry-after", value: String(retryAfter)) }
         return (headers, body)

@@ -1,4 +1,4 @@
-import Access
+package import Access
 import AccessPolicy
 package import EdgeStore
 package import EdgeTransport
@@ -49,19 +49,26 @@ package actor EdgeServer {
     private let store: any ClusterStore
     private let registry: TunnelRegistry
     private let account: AccountAPI?
+    private let access: (any AccessService)?
+    private let policies: PolicyCache
     private let group: any EventLoopGroup
     private let logger: Logger
     private let stops: AsyncStream<Void>
     private let stop: AsyncStream<Void>.Continuation
 
-    /// - Parameter account: answers the account API.
+    /// - Parameters:
+    ///   - account: answers the account API.
+    ///   - access: answers for people and tokens; nil: only service tokens open what is not open.
+    ///   - policies: of the same store, kept current by `run()`; nil: the edge makes its own.
     package init(
-        configuration: Configuration, store: any ClusterStore, account: AccountAPI?, group: any EventLoopGroup,
-        logger: Logger
+        configuration: Configuration, store: any ClusterStore, account: AccountAPI?,
+        access: (any AccessService)? = nil, policies: PolicyCache? = nil, group: any EventLoopGroup, logger: Logger
     ) {
         self.configuration = configuration
         self.store = store
         self.account = account
+        self.access = access
+        self.policies = policies ?? PolicyCache(source: StorePolicySource(store: store), logger: logger)
         self.group = group
         self.logger = logger
         certificates = EdgeCertificates(configuration.certificates)
@@ -90,11 +97,17 @@ package actor EdgeServer {
     /// - Throws: `EdgeError` when a listener cannot be bound, and what `listening` throws.
     package func run(listening: @Sendable (Listening) async throws -> Void) async throws {
         let limits = configuration.limits
-        let policies = PolicyCache(source: StorePolicySource(store: store), logger: logger)
         let asides = Asides(limit: limits.asides)
+        let streams = OpenStreams()
+        let desk = access.map { AccessDesk(service: $0, limits: limits) }
+        policies.onChange {
+            desk?.forgetAssertions()
+            streams.recheckAll()
+        }
         let gate = VisitorGate(
             names: configuration.names, limits: limits, routes: registry.routes, policies: policies,
-            refreshRoutes: { [registry] in await registry.refresh() }, account: account, asides: asides, logger: logger)
+            refreshRoutes: { [registry] in await registry.refresh() }, account: account, access: desk,
+            streams: streams, asides: asides, logger: logger)
         let visitors = VisitorListener(
             certificates: certificates, limits: limits, rejections: RejectionLog(logger: logger)
         ) { gate.arrived($0) }
@@ -119,8 +132,9 @@ package actor EdgeServer {
         }
         let result = await withTaskGroup(of: Void.self) { tasks -> Result<Void, any Error> in
             tasks.addTask { [registry] in await registry.run() }
-            tasks.addTask { await policies.run() }
+            tasks.addTask { [policies] in await policies.run() }
             tasks.addTask { await asides.run() }
+            tasks.addTask { await desk?.run() }
             tasks.addTask { await connectors.run() }
             let result = await announce(tunnel, https, listening)
             if case .success = result { for await _ in stops {} }
@@ -176,18 +190,5 @@ package actor EdgeServer {
                 .listen, "the edge cannot listen on \(address); give --\(name)-listen an address of this machine",
                 cause: error)
         }
-    }
-}
-
-/// The store as the policy cache reads it.
-private struct StorePolicySource: PolicySource {
-    let store: any ClusterStore
-
-    func version() async throws -> Int {
-        try await store.version()
-    }
-
-    func load() async throws -> AccessSnapshot {
-        try await store.access()
     }
 }

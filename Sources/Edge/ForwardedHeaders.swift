@@ -1,4 +1,6 @@
+import AccessPolicy
 import NIOHTTP1
+import TunnelConfig
 
 /// What becomes of headers on their way through the edge (access-protocol section 3.3, steps 1 and 10).
 enum ForwardedHeaders {
@@ -7,8 +9,12 @@ enum ForwardedHeaders {
     /// - Parameters:
     ///   - visitor: the visitor's address, without port.
     ///   - ray: names the request in logs of all hops.
-    static func request(_ request: VisitorRequest, visitor: String, ray: String) -> HTTPHeaders {
-        let dropped = connectionOptions(request.headers)
+    ///   - admittance: what the connector is told of the visitor; nil: nothing.
+    static func request(
+        _ request: VisitorRequest, visitor: String, ray: String, admittance: Admittance? = nil
+    ) -> HTTPHeaders {
+        var dropped = connectionOptions(request.headers)
+        if let application = admittance?.application { dropped.formUnion(meantForEdge(application, request)) }
         var headers = HTTPHeaders()
         headers.reserveCapacity(request.headers.count + 4)
         for (name, value) in request.headers {
@@ -27,7 +33,36 @@ enum ForwardedHeaders {
         headers.replaceOrAdd(name: "x-forwarded-for", value: path.joined(separator: ", "))
         headers.add(name: "x-forwarded-proto", value: "https")
         headers.add(name: "cf-ray", value: ray)
+        if let admittance { vouch(admittance, in: &headers) }
         return headers
+    }
+
+    /// Says who was let in, and where a bastion leads, in the edge's words.
+    private static func vouch(_ admittance: Admittance, in headers: inout HTTPHeaders) {
+        if let destination = admittance.destination {
+            // Not as it was written: what was judged is what the connector is to read.
+            headers.replaceOrAdd(name: jumpDestination, value: destination.description)
+        }
+        guard let assertion = admittance.assertion, HeaderSyntax.isValue(assertion) else { return }
+        headers.add(name: "cf-access-jwt-assertion", value: assertion)
+        if let email = admittance.email, HeaderSyntax.isValue(email) {
+            headers.add(name: "cf-access-authenticated-user-email", value: email)
+        }
+    }
+
+    /// Where a client wants to be led by a bastion (access-protocol section 1.12).
+    static let jumpDestination = "cf-access-jump-destination"
+
+    /// Beside the headers that every application keeps to the edge.
+    private static func meantForEdge(_ application: AccessApplication, _ request: VisitorRequest) -> Set<String> {
+        var names: Set<String> = []
+        if application.kind.isTCP, application.kind != .bastion { names.insert(jumpDestination) }
+        if let name = application.serviceTokenHeader,
+            request.headers[name].contains(where: { PresentedServiceToken(json: $0) != nil })
+        {
+            names.insert(name.lowercased())
+        }
+        return names
     }
 
     /// The headers that go to the visitor; nil when the origin's cannot be sent without harm.
@@ -109,7 +144,8 @@ enum ForwardedHeaders {
 
     /// Headers only the edge may set towards the connector, and credentials that were meant for the edge.
     private static func isOurs(_ name: String) -> Bool {
-        switch name {
+        // Many origins read `_` and `-` alike.
+        switch name.contains("_") ? String(name.map { $0 == "_" ? "-" : $0 }) : name {
         case "cf-access-jwt-assertion", "cf-access-authenticated-user-email", "cf-access-metadata", "cf-access-token",
             "cf-access-client-id", "cf-access-client-secret", "cf-connecting-ip", "cf-connecting-ipv6", "cf-ray",
             "cf-visitor", "cf-ipcountry", "true-client-ip", "x-forwarded-proto", "host":
@@ -122,7 +158,7 @@ enum ForwardedHeaders {
     private static func withoutAccessCookies(_ value: String) -> String? {
         guard value.contains("CF_") else { return value }
         let kept = value.split(separator: ";").filter { pair in
-            let name = pair.drop { $0 == " " }.prefix { $0 != "=" }
+            let name = pair.prefix { $0 != "=" }.trimmed
             return name != "CF_Binding" && name != "CF_AppSession"
         }
         let joined = kept.joined(separator: ";").drop { $0 == " " }

@@ -1,3 +1,4 @@
+import Access
 import ByteStream
 import EdgeTransport
 import FoundationEssentials
@@ -16,9 +17,11 @@ final class OriginRelay: @unchecked Sendable {
     private let exchange: VisitorExchange
     private let limits: EdgeLimits
     private let logger: Logger
+    let admittance: Admittance
+    private let policies: PolicyCache
+    private let streams: OpenStreams
     /// The links that there are now, in the order in which to try them.
     private let links: @Sendable () -> [RoutedLink]
-    private let stillAdmitted: @Sendable () -> Bool
     private let none: EdgePage
     private let request: StreamRequest
 
@@ -26,37 +29,48 @@ final class OriginRelay: @unchecked Sendable {
     private var machine: StateMachine
     private var attempt: Attempt?
     private var lastError = LinkError(.noCapacity, "there is no link that takes a stream")
-    /// Runs until the answer begins, then for as long as the visitor has to be admitted.
+    /// The visitor's end, once it is a WebSocket.
+    private var socket: VisitorSocket?
+    /// Runs until the answer begins.
     private var timer: Scheduled<Void>?
     private var nextLook: Scheduled<Void>?
+    private var admissionTimer: Scheduled<Void>?
+    private var isWithdrawn = false
 
     /// - Parameters:
+    ///   - admittance: why the visitor was let in, looked at again and again while the stream lives.
     ///   - none: the answer when there is no link, nor comes one.
     ///   - links: who serves the request, asked again when a link has failed.
-    ///   - stillAdmitted: whether the visitor would still be let in; asked again and again while the stream lives.
     init(
-        exchange: VisitorExchange, none: EdgePage, limits: EdgeLimits, logger: Logger,
-        links: @escaping @Sendable () -> [RoutedLink], stillAdmitted: @escaping @Sendable () -> Bool
+        exchange: VisitorExchange, admittance: Admittance, none: EdgePage, limits: EdgeLimits, logger: Logger,
+        policies: PolicyCache, streams: OpenStreams, links: @escaping @Sendable () -> [RoutedLink]
     ) {
         self.exchange = exchange
+        self.admittance = admittance
         self.none = none
         self.limits = limits
         self.logger = logger
+        self.policies = policies
+        self.streams = streams
         self.links = links
-        self.stillAdmitted = stillAdmitted
         let asked = exchange.request
         request = StreamRequest(
             kind: asked.isWebSocket ? .webSocket : .http, method: asked.method, path: asked.path,
             authority: asked.authority,
-            headers: ForwardedHeaders.request(asked, visitor: exchange.connection.visitor, ray: exchange.ray),
+            headers: ForwardedHeaders.request(
+                asked, visitor: exchange.connection.visitor, ray: exchange.ray, admittance: admittance),
             hasBody: asked.isWebSocket || exchange.hasBody)
         stream = OriginStream(on: exchange.eventLoop, keeping: limits.repeatableBytes)
         machine = StateMachine(method: asked.method, patience: limits.newLink)
     }
 
-    /// - Parameter links: to try first, in this order.
-    func start(on links: [RoutedLink]) {
+    /// - Parameters:
+    ///   - links: to try first, in this order.
+    ///   - changeCount: of `streams`, before the visitor was let in.
+    func start(on links: [RoutedLink], since changeCount: UInt64) {
         armTimer()
+        watchAdmission()
+        streams.add(self, on: exchange.eventLoop, since: changeCount) { [weak self] in self?.lookAtAdmission() }
         if exchange.request.isWebSocket {
             // Nothing is spliced before the answer, but a visitor that leaves takes the stream along.
             exchange.attach(Departure { [weak self] in self?.departed() })
@@ -208,9 +222,7 @@ final class OriginRelay: @unchecked Sendable {
             switch response.source {
             case .connector: giveUp(.originUnreachable(exchange.request.host))
             case .flowRateLimited: giveUp(.flowRateLimited(exchange.request.host))
-            case .origin:
-                watchAdmission()
-                forward(response)
+            case .origin: forward(response)
             }
         }
     }
@@ -221,11 +233,12 @@ final class OriginRelay: @unchecked Sendable {
             return
         }
         guard (200...599).contains(response.status),
-            let headers = ForwardedHeaders.response(response.headers, ray: exchange.ray)
+            var headers = ForwardedHeaders.response(response.headers, ray: exchange.ray)
         else {
             giveUp(.badAnswer(exchange.request.host))
             return
         }
+        if let cookie = admittance.cookie { headers.add(name: "set-cookie", value: cookie) }
         exchange.respond(status: response.status, headers: headers)
         stream.settle()
         guard exchange.request.isWebSocket else { return }
@@ -235,15 +248,17 @@ final class OriginRelay: @unchecked Sendable {
     }
 
     private func upgrade(_ response: StreamResponse) {
-        guard let headers = ForwardedHeaders.upgrade(response.headers, ray: exchange.ray) else {
+        guard var headers = ForwardedHeaders.upgrade(response.headers, ray: exchange.ray) else {
             giveUp(.badAnswer(exchange.request.host))
             return
         }
+        if let cookie = admittance.cookie { headers.add(name: "set-cookie", value: cookie) }
         do {
-            let visitor = try exchange.upgrade(headers: headers)
+            let socket = VisitorSocket(try exchange.upgrade(headers: headers), limits: limits)
+            self.socket = socket
             stream.settle()
             // A desktop may be silent for hours; a dead visitor is noticed by its socket or its HTTP/2 connection.
-            splice(visitor, stream, idle: nil, halfClosedIdle: .minutes(5))
+            splice(socket, stream, idle: nil, halfClosedIdle: .minutes(5))
         } catch {
             departed()
         }
@@ -265,22 +280,47 @@ final class OriginRelay: @unchecked Sendable {
     private func over() {
         machine.ended()
         timer?.cancel()
+        admissionTimer?.cancel()
         nextLook?.cancel()
         attempt?.release()
+        streams.remove(self, on: exchange.eventLoop)
+    }
+
+    // MARK: Admission
+
+    /// Looks again now and then, and when the login ends by itself. Changes of the policy are told at once.
+    private func watchAdmission() {
+        var next = limits.admissionCheck
+        if let endsAt = admittance.endsAt {
+            let left = max(0, min(endsAt.timeIntervalSinceNow, 3600))
+            next = min(next, .nanoseconds(Int64(left * 1e9) + 1_000_000))
+        }
+        admissionTimer = exchange.eventLoop.assumeIsolated().scheduleTask(in: next) { [self] in
+            lookAtAdmission()
+            if machine.state != .over { watchAdmission() }
+        }
     }
 
     /// Who lost the right to be here does not stay because the door was open once (access-protocol section 3.13, 13).
-    private func watchAdmission() {
-        timer = exchange.eventLoop.assumeIsolated().scheduleTask(in: limits.admissionCheck) { [self] in
-            guard machine.state != .over else { return }
-            guard stillAdmitted() else {
-                logger.info("Session ended: access was withdrawn", metadata: metadata([:]))
-                departed()
-                return
-            }
-            watchAdmission()
+    private func lookAtAdmission() {
+        guard machine.state != .over, !isWithdrawn,
+            let reason = admittance.withdrawal(by: policies.snapshot, now: Date())
+        else { return }
+        isWithdrawn = true
+        logger.info(
+            "Session ended: access was withdrawn",
+            metadata: metadata(["reason": "\(reason.rawValue)", "as": "\(admittance.name ?? "anyone")"]))
+        if let socket {
+            socket.close(code: Self.policyViolation, reason: "access ended: \(reason.rawValue)")
+        } else if exchange.isAnswered {
+            departed()
+        } else {
+            giveUp(.withdrawn(exchange.request.host))
         }
     }
+
+    /// RFC 6455 section 7.4.1.
+    private static let policyViolation: UInt16 = 1008
 
     // MARK: Patience
 

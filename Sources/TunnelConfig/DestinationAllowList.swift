@@ -67,6 +67,14 @@ package struct DestinationAllowList: Hashable, Sendable, CustomStringConvertible
         }
     }
 
+    /// The whole answer for whoever does not resolve names: a name is permitted only where an entry lists it as a name.
+    package func permitsUnresolved(_ destination: JumpDestination) -> Bool {
+        guard let name = JumpDestination.name(destination.host) else {
+            return permits(address: destination.host, port: destination.port, host: destination.host)
+        }
+        return entries.contains { $0.covers(port: destination.port) && Self.names($0.target, name) }
+    }
+
     /// Second step, for each address that `host` resolved to. `address` without brackets; a zone id is refused.
     package func permits(address: String, port: Int, host: String) -> Bool {
         guard (1...65535).contains(port), let parsed = IPAddress(address) else { return false }

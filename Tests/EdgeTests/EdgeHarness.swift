@@ -1,3 +1,4 @@
+import Access
 import AccessPolicy
 import Edge
 import EdgeStore
@@ -30,8 +31,8 @@ struct EdgeHarness: Sendable {
     /// Runs an edge that has one tunnel, `home`, to which `open.site.test` (open), `closed.site.test` (not opened),
     /// `guarded.site.test` (service token) lead, and `idle.site.test` leads to a tunnel without connectors.
     static func with(
-        limits: EdgeLimits = EdgeLimits(), account: AccountAPI? = nil, loops: Int = 1,
-        _ body: (EdgeHarness) async throws -> Void
+        limits: EdgeLimits = EdgeLimits(), account: AccountAPI? = nil, access: (any AccessService)? = nil,
+        policies: PolicyCache? = nil, loops: Int = 1, _ body: (EdgeHarness) async throws -> Void
     ) async throws {
         let directory = try await shared.value
         let store = try await filledStore()
@@ -39,7 +40,8 @@ struct EdgeHarness: Sendable {
         configuration.limits = limits
         let group = MultiThreadedEventLoopGroup(numberOfThreads: loops)
         let server = EdgeServer(
-            configuration: configuration, store: store, account: account, group: group, logger: quiet)
+            configuration: configuration, store: store, account: account, access: access, policies: policies,
+            group: group, logger: quiet)
         let (addresses, bound) = AsyncStream.makeStream(of: EdgeServer.Listening.self)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask {

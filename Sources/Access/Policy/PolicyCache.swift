@@ -27,6 +27,8 @@ package actor PolicyCache {
     private let interval: Duration
     private let logger: Logger
     private let served: Mutex<Served>
+    private let hooks = Mutex<[@Sendable () -> Void]>([])
+    private let jitter: @Sendable () -> Double
 
     private var isRefreshing = false
     /// They share the refresh that runs now.
@@ -34,11 +36,14 @@ package actor PolicyCache {
     /// They came while it ran, and it may have missed what they changed: they share the next one.
     private var latecomers: [Waiter] = []
 
+    /// - Parameter jitter: what part of the interval the next pause is, so that edges do not ask one store in step.
     package init(
         source: any PolicySource, clock: any Clock<Duration> = ContinuousClock(),
-        interval: Duration = .milliseconds(250), maximumAge: Duration = .seconds(30), logger: Logger
+        interval: Duration = .milliseconds(250), maximumAge: Duration = .seconds(30),
+        jitter: @escaping @Sendable () -> Double = { .random(in: 0.8...1) }, logger: Logger
     ) {
         self.source = source
+        self.jitter = jitter
         self.clock = clock
         self.interval = interval
         self.logger = logger
@@ -52,12 +57,17 @@ package actor PolicyCache {
         return served.withLock { $0.schedule.isFresh(at: now) ? $0.snapshot : .unavailable }
     }
 
+    /// Has `hook` called after each change of the policy, from then on. It must not wait.
+    package nonisolated func onChange(_ hook: @escaping @Sendable () -> Void) {
+        hooks.withLock { $0.append(hook) }
+    }
+
     /// Keeps the policy current until the task is cancelled.
     package func run() async {
         while !Task.isCancelled {
             // Somebody else's refresh is as good as ours.
             if !isRefreshing { _ = await lead() }
-            do { try await clock.sleep(for: interval, tolerance: nil) } catch { return }
+            do { try await clock.sleep(for: interval * jitter(), tolerance: nil) } catch { return }
         }
     }
 
@@ -118,6 +128,7 @@ package actor PolicyCache {
                 return served.schedule.confirmed(version: version, startedAt: start)
             }
             log(report)
+            if loaded != nil { for hook in hooks.withLock(\.self) { hook() } }
         } catch {
             if Task.isCancelled { throw CancellationError() }
             let now = elapsed()
