@@ -126,7 +126,8 @@ let package = Package(
         room(
             "AccessClient",
             [
-                "Access", "ByteStream", "TunnelConfig", "ServiceHost", nioCore, nioPosix, nioHTTP1, nioSSL, logging,
+                "Access", "ByteStream", "TunnelConfig", "ServiceHost", httpClient, nioCore, nioPosix, nioHTTP1, nioSSL,
+                logging,
             ]),
         room(
             "Edge",
@@ -166,8 +167,8 @@ let package = Package(
         .target(
             name: "TestKit",
             dependencies: [
-                "ByteStream", "EdgeTransport", "EdgeStore", "TunnelConfig", nioCore, nioPosix, nioHTTP1, nioSSL,
-                nioEmbedded, logging,
+                "Access", "ByteStream", "EdgeTransport", "EdgeStore", "TunnelConfig", jwtKit, cryptoExtras, nioCore,
+                nioPosix, nioHTTP1, nioSSL, nioEmbedded, logging,
             ],
             path: "Tests/TestKit", swiftSettings: houseRules),
         tests("CapnProtoTests", ["CapnProto", nioCore]),
@@ -210,9 +211,8 @@ let package = Package(
         tests(
             "AccessClientTests",
             [
-                "AccessClient", "ByteStream", "TunnelConfig", "ServiceHost", "TestKit", nioCore, nioPosix, nioHTTP1,
-                nioSSL,
-                nioEmbedded, logging,
+                "AccessClient", "Access", "ByteStream", "TunnelConfig", "ServiceHost", "TestKit", jwtKit, nioCore, nioPosix,
+                nioHTTP1, nioSSL, nioEmbedded, logging,
             ]),
         tests(
             "EdgeTests",

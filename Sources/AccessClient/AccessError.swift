@@ -23,7 +23,7 @@ package struct AccessError: Error, CustomStringConvertible {
         case untrusted
         /// TLS failed otherwise.
         case tls
-        /// Access wants a login, which this version does by service token only.
+        /// Access wants a login, and there is none, or not the right one.
         case loginRequired
         /// Access or the edge said no.
         case denied

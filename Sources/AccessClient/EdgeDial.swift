@@ -142,7 +142,7 @@ final class EdgeDial: @unchecked Sendable {
                 self.fail(
                     UpgradeAnswer.refusal(
                         head, body: body, hostname: self.configuration.hostname,
-                        usesServiceToken: self.request.head.headers.contains(name: "cf-access-client-id")))
+                        bearer: self.request.bearer))
             case .failed(let error):
                 self.fail(error)
             }

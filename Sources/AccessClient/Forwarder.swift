@@ -1,3 +1,4 @@
+import Access
 import ByteStream
 import Glibc
 package import Logging
@@ -124,15 +125,38 @@ package struct Forwarder: Sendable {
 
     /// Opens the WebSocket for a local connection and carries both ways until both ended.
     func forward(_ local: ChannelPipe, tls: NIOSSLContext) async throws -> Splice.Summary {
-        let request = UpgradeRequest(configuration, key: WebSocketHandshake.makeKey())
+        let remote = try await open(tls, local.eventLoop)
+        return await ForwardedConnection(local: local, remote: remote, configuration: configuration).carry()
+    }
+
+    /// Asks without a token first, as the official client does. Where Access wants a person, with theirs; and once more
+    /// with a new one where the edge does not know that token any longer.
+    private func open(_ tls: NIOSSLContext, _ eventLoop: any EventLoop) async throws -> ChannelPipe {
+        do {
+            return try await dial(tls, eventLoop)
+        } catch let error as AccessError where error.code == .loginRequired {
+            guard let login = configuration.login, !configuration.usesServiceToken else { throw error }
+            let application = try await login.application(at: WebURL(configuration.hostname))
+            let token = try await login.token(for: application)
+            do {
+                return try await dial(tls, eventLoop, token: token)
+            } catch let error as AccessError where error.code == .loginRequired {
+                login.discard(token, of: application)
+                return try await dial(tls, eventLoop, token: try await login.token(for: application))
+            }
+        }
+    }
+
+    private func dial(
+        _ tls: NIOSSLContext, _ eventLoop: any EventLoop, token: AccessToken? = nil
+    ) async throws -> ChannelPipe {
+        let request = UpgradeRequest(configuration, key: WebSocketHandshake.makeKey(), token: token)
         logger.debug(
             "Websocket request",
             metadata: [
                 "url": "\(configuration.hostname.withoutQuery)", "headers": "\(request.loggedHeaders)",
             ])
-        let dial = try EdgeDial(configuration, request: request, tls: tls, eventLoop: local.eventLoop)
-        let remote = try await dial.connected()
-        return await ForwardedConnection(local: local, remote: remote, configuration: configuration).carry()
+        return try await EdgeDial(configuration, request: request, tls: tls, eventLoop: eventLoop).connected()
     }
 
     static func text(of address: SocketAddress) -> String {

@@ -1,3 +1,4 @@
+package import Access
 package import ByteStream
 package import NIOCore
 package import NIOHTTP1
@@ -20,6 +21,8 @@ package struct ForwarderConfiguration: Sendable {
     package var serviceTokenID: String?
     /// Sent as `Cf-Access-Client-Secret`.
     package var serviceTokenSecret: Secret?
+    /// Gets tokens where Access wants a person. Nil: nobody can log in. A service token never leads there.
+    package var login: AccessLogin?
     /// Replaces the dialled address (`--connect-to`).
     package var connectTo: ConnectTo?
     /// PEM files of further trusted authorities (`--cacert`).
@@ -43,6 +46,9 @@ package struct ForwarderConfiguration: Sendable {
         self.listen = listen
         self.environment = environment
     }
+
+    /// Of any origin: who sets one does not want a browser.
+    var usesServiceToken: Bool { serviceTokenID != nil || headers.contains(name: "cf-access-client-id") }
 
     var isStandardIO: Bool { listen == nil && socket == nil }
 

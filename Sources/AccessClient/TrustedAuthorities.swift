@@ -9,18 +9,24 @@ enum TrustedAuthorities {
     ///
     /// - Throws: `AccessError` (configuration) naming the file that cannot be used.
     static func context(authorityFiles: [String], environment: [String: String]) throws -> NIOSSLContext {
-        var tls = TLSConfiguration.makeClientConfiguration()
-        tls.minimumTLSVersion = .tlsv12
+        var tls = try settings(authorityFiles: authorityFiles, environment: environment)
         // The chain is checked by this context, the name by `ServerIdentity`.
         tls.certificateVerification = .noHostnameVerification
-        if let replacement = try replacement(environment) { tls.trustRoots = .certificates(replacement) }
-        tls.additionalTrustRoots = [.certificates(try authorityFiles.flatMap { try read($0, from: "--cacert") })]
         do {
             return try NIOSSLContext(configuration: tls)
         } catch {
             throw AccessError(
                 .configuration, "cannot set up TLS with the trusted authorities of this system", cause: error)
         }
+    }
+
+    /// The same for a client that checks the name itself.
+    static func settings(authorityFiles: [String], environment: [String: String]) throws -> TLSConfiguration {
+        var tls = TLSConfiguration.makeClientConfiguration()
+        tls.minimumTLSVersion = .tlsv12
+        if let replacement = try replacement(environment) { tls.trustRoots = .certificates(replacement) }
+        tls.additionalTrustRoots = [.certificates(try authorityFiles.flatMap { try read($0, from: "--cacert") })]
+        return tls
     }
 
     private static func replacement(_ environment: [String: String]) throws -> [NIOSSLCertificate]? {

@@ -1,3 +1,4 @@
+import Access
 import Foundation
 import NIOHTTP1
 import TunnelConfig
@@ -5,6 +6,14 @@ import TunnelConfig
 /// What the edge's answer to an upgrade request means, and for a refusal what to do about it (access-protocol section
 /// 1.10). Pure.
 enum UpgradeAnswer {
+    /// Who the request said it comes from.
+    enum Bearer: Sendable {
+        case nobody
+        /// A person, by a token.
+        case token
+        case serviceToken
+    }
+
     /// Letters of each of its lines that are shown.
     private static let maximumLine = 400
 
@@ -22,15 +31,14 @@ enum UpgradeAnswer {
     ///
     /// - Parameters:
     ///   - body: the first bytes of the body.
-    ///   - usesServiceToken: whether the request had a service token of any origin.
     static func refusal(
-        _ head: HTTPResponseHead, body: String, hostname: AccessHostname, usesServiceToken: Bool
+        _ head: HTTPResponseHead, body: String, hostname: AccessHostname, bearer: Bearer
     ) -> AccessError {
         let host = hostname.authorityText
         let status = "\(host) answered \(head.status.code) \(head.status.reasonPhrase)"
         let lines = lines(of: body, type: head.headers.first(name: "content-type"))
         let text = lines.isEmpty ? "" : " (\"" + lines.joined(separator: " ") + "\")"
-        if isLoginRedirect(head, hostname: hostname) { return login(host, usesServiceToken: usesServiceToken) }
+        if isLoginRedirect(head, hostname: hostname) { return login(host, bearer) }
         switch head.status.code {
         case 401 where lines.count > 1, 403 where lines.count > 1:
             // The edge says itself what to do.
@@ -40,7 +48,7 @@ enum UpgradeAnswer {
                 .notWebSocket,
                 "\(host) answered 101 without a valid WebSocket handshake; a proxy on the way may break it")
         case 401, 403:
-            return AccessError(.denied, status + text + "; " + deniedRemedy(usesServiceToken))
+            return AccessError(.denied, status + text + "; " + deniedRemedy(bearer))
         case 404, 421, 530:
             return AccessError(
                 .unavailable,
@@ -68,29 +76,38 @@ enum UpgradeAnswer {
 
     /// A 302 whose path is that of the Access login; the host is not examined.
     static func isLoginRedirect(_ head: HTTPResponseHead, hostname: AccessHostname) -> Bool {
-        guard head.status == .found, let location = head.headers.first(name: "location"),
-            let resolved = URL(string: location, relativeTo: URL(string: "https://host.invalid" + hostname.target))
-        else { return false }
-        return resolved.absoluteURL.path.hasPrefix("/cdn-cgi/access/login")
+        LoginRedirect.isOne(
+            status: Int(head.status.code), location: head.headers.first(name: "location"), target: hostname.target)
     }
 
-    private static func login(_ host: String, usesServiceToken: Bool) -> AccessError {
-        guard usesServiceToken else {
-            return AccessError(
+    private static func login(_ host: String, _ bearer: Bearer) -> AccessError {
+        switch bearer {
+        case .nobody:
+            AccessError(
                 .loginRequired,
-                "\(host) is protected by Access and this version signs in by service token only: give --service-token-id and"
+                "\(host) is protected by Access and nobody can log in here: give --service-token-id and"
                     + " --service-token-secret (or TUNNEL_SERVICE_TOKEN_ID and TUNNEL_SERVICE_TOKEN_SECRET)")
+        case .token:
+            AccessError(
+                .loginRequired,
+                "Access does not take the token for \(host) that it just gave: check the clocks and the edge's log")
+        case .serviceToken:
+            AccessError(
+                .loginRequired,
+                "Access did not accept the service token for \(host) and asks for a login: check the token's id, secret and"
+                    + " expiry, and that the application has a Service Auth policy for it")
         }
-        return AccessError(
-            .loginRequired,
-            "Access did not accept the service token for \(host) and asks for a login: check the token's id, secret and expiry,"
-                + " and that the application has a Service Auth policy for it")
     }
 
-    private static func deniedRemedy(_ usesServiceToken: Bool) -> String {
-        usesServiceToken
-            ? "policy denied, or the service token is wrong or expired: check --service-token-id and --service-token-secret"
-            : "policy denied: if the application takes service tokens, give --service-token-id and --service-token-secret"
+    private static func deniedRemedy(_ bearer: Bearer) -> String {
+        switch bearer {
+        case .nobody:
+            "policy denied: if the application takes service tokens, give --service-token-id and --service-token-secret"
+        case .token:
+            "policy denied: the login worked, but the application is not open to it; ask whoever runs the application"
+        case .serviceToken:
+            "policy denied, or the service token is wrong or expired: check --service-token-id and --service-token-secret"
+        }
     }
 
     /// The first two lines of a plain text, each short and printable.

@@ -1,3 +1,4 @@
+import Access
 import ByteStream
 import NIOHTTP1
 import ServiceHost
@@ -12,8 +13,10 @@ struct UpgradeRequest: Sendable {
     /// What `Sec-WebSocket-Accept` has to be.
     let expectedAccept: String
 
-    /// - Parameter key: see `WebSocketHandshake.makeKey`.
-    init(_ configuration: ForwarderConfiguration, key: String) {
+    /// - Parameters:
+    ///   - key: see `WebSocketHandshake.makeKey`.
+    ///   - token: of the person; never on the first request to a host.
+    init(_ configuration: ForwarderConfiguration, key: String, token: AccessToken? = nil) {
         var own: HTTPHeaders = [
             "Host": configuration.hostname.authorityText,
             "User-Agent": Version.userAgent,
@@ -29,6 +32,7 @@ struct UpgradeRequest: Sendable {
         if let destination = configuration.destination {
             own.add(name: "Cf-Access-Jump-Destination", value: destination.description)
         }
+        if let token { own.add(name: "Cf-Access-Token", value: token.text) }
         // What the flags say goes first; a repeated name of the user's is sent every time.
         let extra = configuration.headers.filter { !own.contains(name: $0.name) && !Self.isReserved($0.name) }
         ownHeaders = own
@@ -36,6 +40,12 @@ struct UpgradeRequest: Sendable {
         head = HTTPRequestHead(
             version: .http1_1, method: .GET, uri: Self.escaped(configuration.hostname.target), headers: own)
         expectedAccept = WebSocketHandshake.accept(forKey: key)
+    }
+
+    /// Who the request says it comes from.
+    var bearer: UpgradeAnswer.Bearer {
+        if head.headers.contains(name: "cf-access-client-id") { return .serviceToken }
+        return head.headers.contains(name: "cf-access-token") ? .token : .nobody
     }
 
     /// The headers for a log. What the user gave by `-H` may hold a secret under any name, so its values are masked.

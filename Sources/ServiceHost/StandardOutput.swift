@@ -9,7 +9,12 @@ package enum StandardOutput {
     ///
     /// - Throws: ``HostError`` with code `file` when not all of it could be written.
     package static func write(line: String) throws(HostError) {
-        try write(line + "\n", to: STDOUT_FILENO, named: "standard output")
+        try write(line + "\n")
+    }
+
+    /// The same for a text that is to end as it does.
+    package static func write(_ text: String) throws(HostError) {
+        try write(text, to: STDOUT_FILENO, named: "standard output")
     }
 
     /// Writes one line to standard error, for want of which there is nobody else to tell.

@@ -36,7 +36,7 @@ package enum ConfigKeys {
             """
             tunnel metrics url unix-socket http-host-header origin-server-name management-hostname service-op-ip loglevel
             transport-loglevel output name hostname lb-pool quick-service protocol region api-url edge-ip-version
-            edge-bind-address label icmpv4-src icmpv6-src ready-policy
+            edge-bind-address label icmpv4-src icmpv6-src ready-policy access-store-url
             """)
         add(
             .bool,
@@ -56,7 +56,7 @@ package enum ConfigKeys {
             autoupdate-freq proxy-connect-timeout proxy-tls-timeout proxy-tcp-keepalive proxy-keepalive-timeout rpc-timeout
             grace-period write-stream-timeout
             """)
-        add(.strings, "edge features dns-resolver-addrs bastion-allow")
+        add(.strings, "edge features dns-resolver-addrs bastion-allow auth-domain")
         add(.tags, "tag")
         add(
             .string, hasEffect: false,

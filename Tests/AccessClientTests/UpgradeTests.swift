@@ -107,7 +107,7 @@ import TunnelConfig
             version: .http1_1, status: HTTPResponseStatus(statusCode: status), headers: ["Content-Type": "text/plain"])
         let error = UpgradeAnswer.refusal(
             head, body: "why\u{1B}[31m", hostname: try AccessHostname.parse("h.example.com"),
-            usesServiceToken: false)
+            bearer: .nobody)
         #expect(error.code == code)
         #expect(error.message.contains("h.example.com answered \(status)"))
         #expect(error.message.contains(text))
@@ -119,7 +119,7 @@ import TunnelConfig
         let head = HTTPResponseHead(version: .http1_1, status: .forbidden, headers: ["Content-Type": "text/plain"])
         let error = UpgradeAnswer.refusal(
             head, body: "nobody has opened it.\nOpen\u{7} it: `app add`.\nRay 1", hostname: try .parse("h.example.com"),
-            usesServiceToken: false)
+            bearer: .nobody)
         #expect(error.code == .denied)
         #expect(error.message == "h.example.com answered 403 Forbidden: nobody has opened it. Open it: `app add`.")
     }
@@ -132,11 +132,11 @@ import TunnelConfig
     @Test func `a login asks for a service token, or says that the given one was not accepted`() throws {
         let head = HTTPResponseHead(version: .http1_1, status: .found, headers: ["Location": "/cdn-cgi/access/login/x"])
         let hostname = try AccessHostname.parse("h.example.com")
-        let without = UpgradeAnswer.refusal(head, body: "", hostname: hostname, usesServiceToken: false)
+        let without = UpgradeAnswer.refusal(head, body: "", hostname: hostname, bearer: .nobody)
         #expect(without.code == .loginRequired)
         #expect(
             without.message.contains("--service-token-id") && without.message.contains("TUNNEL_SERVICE_TOKEN_SECRET"))
-        let with = UpgradeAnswer.refusal(head, body: "", hostname: hostname, usesServiceToken: true)
+        let with = UpgradeAnswer.refusal(head, body: "", hostname: hostname, bearer: .serviceToken)
         #expect(with.message.contains("did not accept the service token"))
     }
 

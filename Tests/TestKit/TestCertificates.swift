@@ -11,7 +11,7 @@ package final class TestCertificates: Sendable {
 
     /// What a server certificate is made for.
     package enum Kind: String, CaseIterable, Sendable {
-        /// `h2.cftunnel.com`, `cloudflare-dns.com`, `localhost` and 127.0.0.1, valid now.
+        /// `h2.cftunnel.com`, `cloudflare-dns.com`, `localhost`, names below it and 127.0.0.1, valid now.
         case valid
         /// The same, over since yesterday.
         case expired
@@ -32,7 +32,7 @@ package final class TestCertificates: Sendable {
             let names =
                 kind == .otherName
                 ? "DNS:other.test"
-                : "DNS:h2.cftunnel.com,DNS:cloudflare-dns.com,DNS:localhost,DNS:app.test,IP:127.0.0.1"
+                : "DNS:h2.cftunnel.com,DNS:cloudflare-dns.com,DNS:localhost,DNS:*.localhost,DNS:app.test,IP:127.0.0.1"
             let file = path("\(kind.rawValue).ext")
             try "subjectAltName=\(names)\nextendedKeyUsage=serverAuth\n".write(
                 toFile: file, atomically: true, encoding: .utf8)

@@ -65,10 +65,7 @@ struct ForwardCommand: CloudflaredCommand {
     @Option(help: .hidden)
     var logOutput = "default"
 
-    @Option(
-        help: ArgumentHelp("Trust the certificates in this PEM file besides the system's.", valueName: "file"),
-        completion: .file())
-    var cacert: String?
+    @OptionGroup(title: "Login") var login: LoginOptions
 
     @Option(help: "How long to wait for the rest of the download after the local side ended (5s).")
     var linger: DurationArgument?
@@ -119,9 +116,13 @@ struct ForwardCommand: CloudflaredCommand {
                 .usage, "--forward stands for --hostname, --url and --destination; give the one or the others")
         }
         let defaultPort = OriginService.defaultPort(forScheme: context.words.last ?? "")
+        let shared = try login.login(context)
         return try forward.map { text in
             let entry = try usage("--forward") { try ForwarderEntry.parse(text, defaultPort: defaultPort) }
-            return try plan(entry.hostname, listen: entry.listener, destination: entry.destination, context)
+            var plan = try plan(entry.hostname, listen: entry.listener, destination: entry.destination, context)
+            // A test's --connect-to is for one host.
+            if connectTo == nil { plan.login = shared }
+            return plan
         }
     }
 
@@ -154,7 +155,8 @@ struct ForwardCommand: CloudflaredCommand {
             plan.serviceTokenSecret = token.secret
         }
         plan.connectTo = try connectTo.map(ConnectTo.parse)
-        plan.authorityFiles = cacert.map { [context.path($0)] } ?? []
+        plan.authorityFiles = login.authorityFiles(context)
+        plan.login = try login.login(context, hostname: hostname, connectTo: plan.connectTo)
         if let linger { plan.linger = TimeAmount(linger.duration) }
         if debugStream != nil { context.logger.warning("--debug-stream has no effect in this version") }
         return plan

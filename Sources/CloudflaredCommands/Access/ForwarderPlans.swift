@@ -8,11 +8,14 @@ enum ForwarderPlans {
     static func configurations(
         of entries: [ForwarderEntry], _ context: CommandContext
     ) throws -> [ForwarderConfiguration] {
+        let settings = LoginSettings(context)
         var plans = try entries.map { entry in
             var plan = ForwarderConfiguration(
                 hostname: entry.hostname, listen: entry.listener, environment: context.environment)
             plan.destination = entry.destination
             plan.authorityFiles = entry.caPool.map { [context.path($0)] } ?? []
+            plan.login = try settings.login(
+                context, authorityFiles: plan.authorityFiles, presenter: LoggedPrompt(logger: context.logger))
             do {
                 let token = try ServiceToken.given(
                     id: entry.serviceTokenID, secret: entry.serviceTokenSecret, file: entry.serviceTokenFile, context)

@@ -63,6 +63,10 @@ struct ArgumentNormalizer {
                 invocation.words.append(word)
                 // Nothing behind such a command can be right or wrong.
                 if case .unavailable(let advice) = child.role { throw CommandError(.unavailableCommand, advice) }
+                if child.passesArgumentsOn, ![["--help"], ["-h"]].contains(Array(rest)) {
+                    invocation.arguments = Array(rest)
+                    break
+                }
             } else if word == "help" || word == "h", !invocation.command.children.isEmpty {
                 return .help(path: try helpPath())
             } else {

@@ -18,6 +18,8 @@ struct CommandNode: Sendable {
     var takes: Set<FlagDefinition.Group> = []
     /// Whether the configuration file concerns it.
     var readsConfiguration = false
+    /// Whether everything behind its word is for another program, flags included.
+    var passesArgumentsOn = false
     var children: [CommandNode] = []
 
     func child(named word: String) -> CommandNode? {
@@ -33,7 +35,7 @@ enum CommandTree {
         children: [
             CommandNode(
                 name: "version", role: .action(VersionCommand.self), flags: [FlagDefinition("short", "s", kind: .bool)]),
-            tunnel, access, missing("login", loginAdvice),
+            tunnel, access, login,
             missing("update", "packages update it: apt upgrade cloudflared"),
             service, missing("tail", "read the log of the connector instead: journalctl -u cloudflared"),
             missing("management"),
@@ -70,7 +72,7 @@ enum CommandTree {
             CommandNode(
                 name: "ready", role: .action(ReadyCommand.self), takes: [.logging, .host, .configuration],
                 readsConfiguration: true),
-            ingress, missing("login", loginAdvice), missing("vnet"), missing("diag"),
+            ingress, login, missing("vnet"), missing("diag"),
         ] + removed)
 
     private static let output = FlagDefinition("output", "o")
@@ -123,19 +125,58 @@ enum CommandTree {
         CommandNode(name: name, role: .action(command), flags: flags, takes: accountGroups, readsConfiguration: true)
     }
 
+    /// `login` and `tunnel login` are the same. Source: access-protocol.md section 4; the last two are ours.
+    private static let login = CommandNode(
+        name: "login", role: .action(LoginCommand.self),
+        flags: [
+            FlagDefinition("loginURL"), FlagDefinition("callbackURL"), FlagDefinition("fedramp", "f", kind: .bool),
+            FlagDefinition("access-store-url", environment: ["TUNNEL_ACCESS_STORE_URL"]),
+            FlagDefinition("cacert", environment: ["TUNNEL_ACCESS_CA", "TUNNEL_CACERT"]),
+        ], takes: [.logging, .configuration], readsConfiguration: true)
+
     // MARK: access
 
     static let access = CommandNode(
-        name: "access", aliases: ["forward"], role: .container(AccessCommand.self),
-        flags: [FlagDefinition("fedramp", kind: .bool)], takes: [.logging],
+        name: "access", aliases: ["forward"], role: .container(AccessCommand.self), flags: loginFlags,
+        takes: [.logging, .login],
         children: [
             CommandNode(
                 name: "tcp", aliases: ["rdp", "ssh", "smb"], role: .action(ForwardCommand.self), flags: forwardFlags,
+                takes: [.logging, .login]),
+            CommandNode(
+                name: "login", role: .action(AccessLoginCommand.self),
+                flags: [
+                    FlagDefinition("quiet", "q", kind: .bool), FlagDefinition("no-verbose", kind: .bool),
+                    FlagDefinition("auto-close", kind: .bool), FlagDefinition("app"),
+                ], takes: [.logging, .login]),
+            CommandNode(
+                name: "token", role: .action(AccessTokenCommand.self), flags: [FlagDefinition("app")],
+                takes: [.logging, .login]),
+            CommandNode(
+                name: "curl", role: .action(CurlCommand.self), takes: [.logging, .login], passesArgumentsOn: true),
+            CommandNode(
+                name: "ssh-config", role: .action(SSHConfigCommand.self),
+                flags: [FlagDefinition("hostname"), FlagDefinition("short-lived-cert", kind: .bool)],
                 takes: [.logging]),
-            missing("login"), missing("curl"), missing("token"), missing("ssh-config"), missing("ssh-gen"),
+            CommandNode(
+                name: "ssh-gen", role: .action(SSHGenCommand.self), flags: [FlagDefinition("hostname")],
+                takes: [.logging, .login]),
         ])
 
-    /// Source: access-protocol.md section 1.2; the last four are ours.
+    /// On `access`, and behind each of its commands; all but the first are ours.
+    private static let loginFlags = [
+        login("fedramp", .bool), login("auth-domain", .list, "TUNNEL_ACCESS_AUTH_DOMAINS"),
+        login("access-store-url", .string, "TUNNEL_ACCESS_STORE_URL"),
+        login("cacert", .string, "TUNNEL_ACCESS_CA", "TUNNEL_CACERT"),
+    ]
+
+    private static func login(_ name: String, _ kind: FlagDefinition.Kind, _ environment: String...) -> FlagDefinition {
+        FlagDefinition(
+            names: [name], id: nil, kind: kind, environment: environment, group: .login, isConfigurable: false,
+            isSecret: false)
+    }
+
+    /// Source: access-protocol.md section 1.2; the last three are ours.
     private static let forwardFlags = [
         FlagDefinition("hostname", "tunnel-host", "T", environment: ["TUNNEL_SERVICE_HOSTNAME"]),
         FlagDefinition("destination", environment: ["TUNNEL_SERVICE_DESTINATION"]),
@@ -149,8 +190,7 @@ enum CommandTree {
         FlagDefinition("forward", kind: .list),
         FlagDefinition("connect-to"), FlagDefinition("debug-stream", kind: .unsigned),
         FlagDefinition("service-token-file", environment: ["TUNNEL_SERVICE_TOKEN_FILE"]),
-        FlagDefinition("desktop-entry", kind: .bool),
-        FlagDefinition("cacert", environment: ["TUNNEL_CACERT"]), FlagDefinition("linger", kind: .duration),
+        FlagDefinition("desktop-entry", kind: .bool), FlagDefinition("linger", kind: .duration),
     ]
 
     // MARK: service
@@ -172,10 +212,6 @@ enum CommandTree {
         ])
 
     // MARK: Not here
-
-    private static let loginAdvice =
-        "take the cert.pem that your edge made ('cloudflared-edge init' writes it) "
-        + "and name it with --origincert, or copy it to ~/.cloudflared"
 
     private static func missing(_ name: String, _ advice: String? = nil) -> CommandNode {
         CommandNode(

@@ -28,6 +28,8 @@ struct FlagDefinition: Sendable {
         case credentials
         /// `tunnel --hostname …` without a tunnel of its own name.
         case classic
+        /// Whom a login for an application behind Access trusts.
+        case login
         /// Accepted for compatibility, without effect here.
         case ignored
         /// Belongs to the command that defines it.

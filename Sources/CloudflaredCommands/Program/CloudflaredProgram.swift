@@ -1,3 +1,4 @@
+import Access
 import AccessClient
 import ArgumentParser
 import Connector
@@ -14,6 +15,8 @@ package struct CloudflaredProgram: Sendable {
     package var environment: [String: String]
     /// Writes one line to standard output.
     package var print: @Sendable (String) -> Void
+    /// Writes a text without a line end to standard output.
+    package var emit: @Sendable (String) -> Void
     /// Where logs and the closing error line go.
     package var console: LogSink
     private let printed = PrintedLines()
@@ -24,8 +27,8 @@ package struct CloudflaredProgram: Sendable {
     ) {
         self.environment = environment
         self.console = console
-        self.print =
-            print ?? { [printed] line in printed.add(line) }
+        self.print = print ?? { [printed] line in printed.add(line + "\n") }
+        emit = print ?? { [printed] text in printed.add(text) }
     }
 
     /// - Parameter words: the command line without the program's name.
@@ -38,6 +41,9 @@ package struct CloudflaredProgram: Sendable {
             let exitCode = try await perform(words, try InheritedSocket.takeAll())
             if let failure = printed.failure { throw failure }
             return exitCode.number(isOfficial: isOfficial)
+        } catch let exit as ChildExit {
+            console.write("\(exit)")
+            return exit.status
         } catch let failure {
             let (line, exitCode) = Self.explain(failure)
             console.write(LogFormat.singleLine(line))
@@ -97,6 +103,8 @@ package struct CloudflaredProgram: Sendable {
             settings: reading.resolution.settings, print: print)
         context.logLevel = level
         context.sockets = sockets
+        context.emit = emit
+        context.tell = { [console] in console.write($0) }
         context.configurationWatcher = watcher
         if let path = configuration?.path {
             // The same file again, even if the search would now find another one first.
@@ -164,6 +172,7 @@ package struct CloudflaredProgram: Sendable {
             switch error {
             case let error as CommandError: error.exitCode
             case let error as AccessError: error.exitCode
+            case let error as LoginError: error.exitCode
             case is ConfigError: .configuration
             case let error as ConnectorError: error.code == .badConfiguration ? .configuration : .failure
             case let error as ControlAPIError:
@@ -191,9 +200,9 @@ private final class PrintedLines: Sendable {
 
     var failure: HostError? { state.withLock { $0 } }
 
-    func add(_ line: String) {
+    func add(_ text: String) {
         do {
-            try StandardOutput.write(line: line)
+            try StandardOutput.write(text)
         } catch {
             state.withLock { $0 = $0 ?? error }
         }

@@ -14,6 +14,10 @@ struct CommandContext: Sendable {
     var settings: [String: String]
     /// Writes one line to standard output.
     var print: @Sendable (String) -> Void
+    /// Writes a text to standard output as it is.
+    var emit: @Sendable (String) -> Void = { _ in }
+    /// Writes lines for a person to standard error, whatever becomes of the log.
+    var tell: @Sendable (String) -> Void = { _ in }
     /// The level of every log line of the process.
     var logLevel = SharedLogLevel(.info)
     /// Listening sockets that systemd opened for this process.

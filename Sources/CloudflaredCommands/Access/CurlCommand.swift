@@ -1,0 +1,91 @@
+import Access
+import ArgumentParser
+import Glibc
+import Logging
+import NIOPosix
+import ServiceHost
+
+/// `access curl`: curl with the application's token. Source: access-protocol.md section 2.14.
+struct CurlCommand: CloudflaredCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "curl", abstract: "Run curl with the token of an application behind Access.",
+        discussion: """
+            cloudflared access curl https://app.example.com/path -X POST -d @body
+            Everything is passed to curl; only --allow-request in front of the URL is not: with it curl runs without a \
+            token if none can be had. Flags of cloudflared go before the word curl.
+            """)
+
+    @Argument(help: "The URL, and what else curl is to be told.")
+    var arguments: [String] = []
+
+    @OptionGroup(title: "Login") var login: LoginOptions
+    @OptionGroup(title: "Log") var logging: LoggingOptions
+
+    var loggingSetup: LoggingSetup { logging.setup() }
+
+    func run(in context: CommandContext) async throws {
+        var words = arguments[...]
+        let isTokenOptional = words.count > 1 && ["--allow-request", "-ar"].contains(words.first)
+        if isTokenOptional { words.removeFirst() }
+        guard let url = words.first, url.hasPrefix("https://") else {
+            throw CommandError(.usage, "give the URL first, such as: cloudflared access curl https://app.example.com")
+        }
+        let address = try Application.address(url)
+        let login = try login.login(context)
+        let token: AccessToken?
+        do {
+            token = try await Interruption.stopping {
+                try await login.acceptedToken(for: try await login.application(at: address))
+            }
+        } catch where isTokenOptional && !(error is CommandError) {
+            context.logger.info("Running curl without a token", metadata: ["error": "\(error)"])
+            token = nil
+        }
+        let status = try await Self.run(Array(words), with: token, context)
+        guard status == 0 else { throw ChildExit(status: status) }
+    }
+
+    /// The token goes through a pipe: arguments can be read by every user of the host.
+    private static func run(_ words: [String], with token: AccessToken?, _ context: CommandContext) async throws -> Int32 {
+        guard let program = Browser.find("curl", context.environment) else {
+            throw CommandError(.unavailable, "curl is not on the PATH; install it")
+        }
+        var words = [program] + words
+        var ends: [Int32] = [-1, -1]
+        if let token {
+            guard Glibc.pipe(&ends) == 0, fcntl(ends[1], F_SETFD, FD_CLOEXEC) == 0 else { throw CommandError(.failure, "cannot make a pipe for curl") }
+            let header = Array("Cf-Access-Token: \(token.text)\n".utf8)
+            // A pipe holds it whole: a token is far below 64 KiB.
+            let count = write(ends[1], header, header.count)
+            close(ends[1])
+            guard count == header.count else {
+                close(ends[0])
+                throw CommandError(.failure, "cannot write the token for curl")
+            }
+            words += ["-H", "@/dev/fd/\(ends[0])"]
+        }
+        let process = spawn(words, context.environment)
+        if token != nil { close(ends[0]) }
+        guard process > 0 else { throw CommandError(.failure, "cannot start \(program)") }
+        return try await NIOThreadPool.singleton.runIfActive {
+            var status: Int32 = 0
+            while waitpid(process, &status, 0) < 0, errno == EINTR {}
+            return status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + (status & 0x7F)
+        }
+    }
+
+    /// With our standard streams, and whatever else is left open for it.
+    private static func spawn(_ words: [String], _ environment: [String: String]) -> pid_t {
+        let arguments = words.map { strdup($0) } + [nil]
+        let variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
+        defer { for text in arguments + variables { free(text) } }
+        var process: pid_t = 0
+        return posix_spawn(&process, words[0], nil, nil, arguments, variables) == 0 ? process : -1
+    }
+}
+
+/// Another program ended for us, and not well: we end as it did.
+struct ChildExit: Error, CustomStringConvertible {
+    var status: Int32
+    var description: String { "exit status \(status)" }
+}
