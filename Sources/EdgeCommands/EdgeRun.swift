@@ -1,3 +1,5 @@
+import Access
+import AccessServer
 import ControlServer
 import Edge
 import EdgeStore
@@ -31,9 +33,20 @@ struct EdgeRun {
     private func serve(_ store: SQLiteStore, _ source: EdgeSource) async throws {
         let control = ControlServer(store: store, logger: logger)
         let configuration = try configuration()
+        let team = TeamAddress(directory.settings, names: configuration.names, listen: configuration.httpsListen)
+        let policies = PolicyCache(source: StorePolicySource(store: store), logger: logger)
+        let audit = AuditLog(path: "\(directory.path)/audit.log") { [logger] error in
+            logger.error("Audit log cannot be written", metadata: ["error": "\(error)"])
+        }
+        let access = AccessServer(
+            store: store, policies: policies, names: { team.names }, audit: audit,
+            accountCertificate: { [directory] in
+                try String(contentsOfFile: directory.path(of: .accountCertificate), encoding: .utf8)
+            }, logger: logger)
+        try await access.prepare()
         let server = EdgeServer(
-            configuration: configuration, store: store, account: { await Self.answer($0, control) },
-            group: MultiThreadedEventLoopGroup.singleton, logger: logger)
+            configuration: configuration, store: store, account: { await Self.answer($0, control) }, access: access,
+            policies: policies, group: MultiThreadedEventLoopGroup.singleton, logger: logger)
         let service = EdgeService(
             server: server, source: source, drain: configuration.limits.drain, logger: logger)
         let file = ListeningFile(dataDirectory: directory.path)
@@ -52,7 +65,10 @@ struct EdgeRun {
             tasks.addTask {
                 for await _ in hangUps.events { service.reload(because: .hangUp) }
             }
+            tasks.addTask { await access.run() }
+            tasks.addTask { await audit.run() }
             try await service.run { [onListening] listening in
+                team.bound(to: listening.https)
                 try file.write(listening)
                 try await onListening(listening)
             }

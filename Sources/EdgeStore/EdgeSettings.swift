@@ -22,6 +22,8 @@ package struct EdgeSettings: Sendable, Equatable {
     package var httpsListen: String
     package var tunnelFiles: Files
     package var visitorFiles: Files
+    /// The port that visitors use, where it is not the one of `httpsListen`: there is a forwarding in between.
+    package var publicPort: Int?
 
     package static let defaultTunnelListen = "127.0.0.1:7844"
     package static let defaultHTTPSListen = "127.0.0.1:8443"
@@ -34,6 +36,7 @@ package struct EdgeSettings: Sendable, Equatable {
         case tunnelKey = "tunnel-key"
         case visitorCert = "visitor-cert"
         case visitorKey = "visitor-key"
+        case publicPort = "public-port"
     }
 
     /// The IP address of `address:port` when it is one that somebody can connect to.
@@ -63,7 +66,7 @@ package struct EdgeSettings: Sendable, Equatable {
         tunnel-key: \(quoted(tunnelFiles.key))
         visitor-cert: \(quoted(visitorFiles.certificate))
         visitor-key: \(quoted(visitorFiles.key))
-
+        \(publicPort.map { "\npublic-port: \($0)\n" } ?? "")
         """
     }
 
@@ -106,12 +109,19 @@ package struct EdgeSettings: Sendable, Equatable {
             guard let value = values[key] else { throw refuse(nil, "the key \"\(key.rawValue)\" is missing") }
             return value
         }
+        let publicPort = try values[.publicPort].map { text in
+            guard let port = Int(text), (1...65_535).contains(port) else {
+                throw refuse(nil, "\"public-port\" is the port that visitors use, such as 443")
+            }
+            return port
+        }
         return EdgeSettings(
             zone: try value(.zone), team: try value(.team),
             tunnelListen: values[.tunnelListen] ?? defaultTunnelListen,
             httpsListen: values[.httpsListen] ?? defaultHTTPSListen,
             tunnelFiles: Files(certificate: try value(.tunnelCert), key: try value(.tunnelKey)),
-            visitorFiles: Files(certificate: try value(.visitorCert), key: try value(.visitorKey)))
+            visitorFiles: Files(certificate: try value(.visitorCert), key: try value(.visitorKey)),
+            publicPort: publicPort)
     }
 
     /// The known key that shares the longest beginning with `name`, or all of them.
