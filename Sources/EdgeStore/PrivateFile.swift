@@ -23,13 +23,7 @@ enum PrivateFile {
     ///
     /// By its path: to open and close a file that SQLite has open in this process would take SQLite's locks away.
     static func restrict(_ path: String) throws {
-        var status = stat()
-        guard stat(path, &status) == 0 else {
-            if errno == ENOENT { return }
-            throw failure("cannot look at \(path)")
-        }
-        guard status.st_mode & 0o077 != 0 else { return }
-        guard chmod(path, 0o600) == 0 else { throw failure("cannot set the mode of \(path)") }
+        guard chmod(path, 0o600) == 0 || errno == ENOENT else { throw failure("cannot set the mode of \(path)") }
     }
 
     static func failure(_ what: String) -> StoreError {
