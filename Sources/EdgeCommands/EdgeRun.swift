@@ -84,7 +84,7 @@ struct EdgeRun {
             tunnelListen: try ListenAddress(tunnelListen ?? settings.tunnelListen),
             httpsListen: https, tunnelTLS: certificates.tunnel, visitorTLS: certificates.visitor,
             names: VisitorGate.Names(
-                api: "api.\(settings.zone)", zone: settings.zone, team: "\(settings.team).\(settings.zone)"))
+                api: "api.\(settings.zone)", zone: settings.zone, team: settings.teamHost))
     }
 
     private func certificates(
@@ -115,6 +115,8 @@ struct EdgeRun {
                 needsRestart: [
                     tunnelListen == nil && now.tunnelListen != before.tunnelListen ? "tunnel-listen" : nil,
                     httpsListen == nil && now.httpsListen != before.httpsListen ? "https-listen" : nil,
+                    now.publicPort != before.publicPort ? "public-port" : nil,
+                    now.teamDomain != before.teamDomain ? "team-domain" : nil,
                 ].compactMap { $0 })
         }
     }

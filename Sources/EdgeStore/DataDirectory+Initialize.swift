@@ -105,8 +105,10 @@ extension DataDirectory {
     /// - Throws: `StoreError` when the authority's files cannot be read.
     package func issueVisitorCertificate(addresses: [String], now: Date = Date()) throws -> CertificateAuthority.Issued
     {
-        try authority().issue(
-            names: Self.visitorNames(zone: settings.zone, team: settings.team, extra: []),
+        // Whoever calls the team by an official name looks for the store at the official one.
+        let official = settings.teamDomain.map { [$0, "login.cloudflareaccess.org"] } ?? []
+        return try authority().issue(
+            names: Self.visitorNames(zone: settings.zone, team: settings.team, extra: official),
             addresses: Self.visitorAddresses(addresses), notAfter: now.addingTimeInterval(10 * 365.25 * 86_400))
     }
 

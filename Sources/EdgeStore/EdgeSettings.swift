@@ -1,4 +1,5 @@
 import Foundation
+import TunnelConfig
 import Yams
 
 /// `edge.yml`: where the edge listens and which certificates it shows. Keys are named like the flags that override them.
@@ -24,6 +25,8 @@ package struct EdgeSettings: Sendable, Equatable {
     package var visitorFiles: Files
     /// The port that visitors use, where it is not the one of `httpsListen`: there is a forwarding in between.
     package var publicPort: Int?
+    /// Host of the team where it is not `team.zone`: the official client knows teams below `cloudflareaccess.com` only.
+    package var teamDomain: String?
 
     package static let defaultTunnelListen = "127.0.0.1:7844"
     package static let defaultHTTPSListen = "127.0.0.1:8443"
@@ -37,6 +40,7 @@ package struct EdgeSettings: Sendable, Equatable {
         case visitorCert = "visitor-cert"
         case visitorKey = "visitor-key"
         case publicPort = "public-port"
+        case teamDomain = "team-domain"
     }
 
     /// The IP address of `address:port` when it is one that somebody can connect to.
@@ -66,7 +70,10 @@ package struct EdgeSettings: Sendable, Equatable {
         tunnel-key: \(quoted(tunnelFiles.key))
         visitor-cert: \(quoted(visitorFiles.certificate))
         visitor-key: \(quoted(visitorFiles.key))
-        \(publicPort.map { "\npublic-port: \($0)\n" } ?? "")
+
+        # public-port: 443          # the port that visitors use, where something forwards it to https-listen
+        # team-domain: acme.cloudflareaccess.com   # another name of the team domain, such as the official client needs
+        \(publicPort.map { "public-port: \($0)\n" } ?? "")\(teamDomain.map { "team-domain: \(quoted($0))\n" } ?? "")
         """
     }
 
@@ -115,14 +122,24 @@ package struct EdgeSettings: Sendable, Equatable {
             }
             return port
         }
+        let teamDomain = try values[.teamDomain].map { text in
+            guard let name = DomainName.ascii(text), name.contains("."), !name.contains("*") else {
+                throw refuse(nil, "\"team-domain\" is a host name, such as acme.cloudflareaccess.com")
+            }
+            return name
+        }
         return EdgeSettings(
             zone: try value(.zone), team: try value(.team),
             tunnelListen: values[.tunnelListen] ?? defaultTunnelListen,
             httpsListen: values[.httpsListen] ?? defaultHTTPSListen,
             tunnelFiles: Files(certificate: try value(.tunnelCert), key: try value(.tunnelKey)),
             visitorFiles: Files(certificate: try value(.visitorCert), key: try value(.visitorKey)),
-            publicPort: publicPort)
+            publicPort: publicPort, teamDomain: teamDomain)
     }
+
+    /// Host of the team, where logins happen.
+    package var teamHost: String { teamDomain ?? "\(team).\(zone)" }
+
 
     /// The known key that shares the longest beginning with `name`, or all of them.
     private static func hint(for name: String) -> String {

@@ -57,6 +57,15 @@ struct TokenTests {
         #expect(payload.contains("\"aud\":[\"aud\"]"))
     }
 
+    @Test func `the header is in alphabetical order, in which the official client writes it anew`() async throws {
+        for _ in 0..<8 {
+            let header = parts(try await signer.sign(body()))[0]
+            #expect(
+                Base64URL.decode(header).map { String(decoding: $0, as: UTF8.self) }
+                    == "{\"alg\":\"RS256\",\"kid\":\"\(signer.publicKey.id)\",\"typ\":\"JWT\"}")
+        }
+    }
+
     @Test func `a token of another key, or with its id, is refused`() async throws {
         #expect(await check(try await stranger.sign(body())) == nil)
         let forged = parts(try await stranger.sign(body()))

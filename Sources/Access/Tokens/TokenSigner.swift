@@ -31,7 +31,15 @@ package struct TokenSigner: Sendable, CustomStringConvertible {
         publicKey = PublicKey(
             id: Self.id(of: key.publicKey.derRepresentation), modulus: Base64URL.encode(primitives.modulus),
             exponent: Base64URL.encode(primitives.publicExponent))
-        keys = await JWTKeyCollection().add(rsa: key, digestAlgorithm: .sha256)
+        keys = await JWTKeyCollection().add(rsa: key, digestAlgorithm: .sha256, serializer: Self.serializer)
+    }
+
+    /// The official client writes the header of a token that it has read anew, in alphabetical order: with any other order
+    /// the signature would not fit any more.
+    private static var serializer: DefaultJWTSerializer {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return DefaultJWTSerializer(jsonEncoder: encoder)
     }
 
     /// A new key's PEM, and its id. Takes a while.
