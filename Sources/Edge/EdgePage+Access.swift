@@ -16,7 +16,8 @@ extension EdgePage {
             status: 403, message: "\(user ?? "This visitor") may not enter \(host).",
             remedy: user == nil
                 ? "Ask whoever runs it."
-                : "Ask whoever runs it, or log out at https://\(host)/cdn-cgi/access/logout and log in as somebody else.")
+                : "Ask whoever runs it, or log out at https://\(host)/cdn-cgi/access/logout and log in as somebody else."
+        )
     }
 
     /// For scripts of a page, which cannot follow a login.

@@ -50,6 +50,7 @@ package actor EdgeServer {
     private let registry: TunnelRegistry
     private let account: AccountAPI?
     private let access: (any AccessService)?
+    private let audit: AuditLog?
     private let policies: PolicyCache
     private let group: any EventLoopGroup
     private let logger: Logger
@@ -59,15 +60,18 @@ package actor EdgeServer {
     /// - Parameters:
     ///   - account: answers the account API.
     ///   - access: answers for people and tokens; nil: only service tokens open what is not open.
+    ///   - audit: keeps what the gate decides; whoever owns it runs it.
     ///   - policies: of the same store, kept current by `run()`; nil: the edge makes its own.
     package init(
         configuration: Configuration, store: any ClusterStore, account: AccountAPI?,
-        access: (any AccessService)? = nil, policies: PolicyCache? = nil, group: any EventLoopGroup, logger: Logger
+        access: (any AccessService)? = nil, audit: AuditLog? = nil, policies: PolicyCache? = nil,
+        group: any EventLoopGroup, logger: Logger
     ) {
         self.configuration = configuration
         self.store = store
         self.account = account
         self.access = access
+        self.audit = audit
         self.policies = policies ?? PolicyCache(source: StorePolicySource(store: store), logger: logger)
         self.group = group
         self.logger = logger
@@ -107,7 +111,7 @@ package actor EdgeServer {
         let gate = VisitorGate(
             names: configuration.names, limits: limits, routes: registry.routes, policies: policies,
             refreshRoutes: { [registry] in await registry.refresh() }, account: account, access: desk,
-            streams: streams, asides: asides, logger: logger)
+            streams: streams, record: GateRecord(log: audit), asides: asides, logger: logger)
         let visitors = VisitorListener(
             certificates: certificates, limits: limits, rejections: RejectionLog(logger: logger)
         ) { gate.arrived($0) }

@@ -20,6 +20,7 @@ final class OriginRelay: @unchecked Sendable {
     let admittance: Admittance
     private let policies: PolicyCache
     private let streams: OpenStreams
+    private let record: GateRecord
     /// The links that there are now, in the order in which to try them.
     private let links: @Sendable () -> [RoutedLink]
     private let none: EdgePage
@@ -35,7 +36,8 @@ final class OriginRelay: @unchecked Sendable {
     private var timer: Scheduled<Void>?
     private var nextLook: Scheduled<Void>?
     private var admissionTimer: Scheduled<Void>?
-    private var isWithdrawn = false
+    private var withdrawal: Admittance.Withdrawal?
+    private let begin = NIODeadline.now()
 
     /// - Parameters:
     ///   - admittance: why the visitor was let in, looked at again and again while the stream lives.
@@ -43,7 +45,8 @@ final class OriginRelay: @unchecked Sendable {
     ///   - links: who serves the request, asked again when a link has failed.
     init(
         exchange: VisitorExchange, admittance: Admittance, none: EdgePage, limits: EdgeLimits, logger: Logger,
-        policies: PolicyCache, streams: OpenStreams, links: @escaping @Sendable () -> [RoutedLink]
+        policies: PolicyCache, streams: OpenStreams, record: GateRecord,
+        links: @escaping @Sendable () -> [RoutedLink]
     ) {
         self.exchange = exchange
         self.admittance = admittance
@@ -52,6 +55,7 @@ final class OriginRelay: @unchecked Sendable {
         self.logger = logger
         self.policies = policies
         self.streams = streams
+        self.record = record
         self.links = links
         let asked = exchange.request
         request = StreamRequest(
@@ -200,6 +204,7 @@ final class OriginRelay: @unchecked Sendable {
         let spliceLimits = Splice.Limits(idle: idle, idleHalfClosed: halfClosedIdle)
         Splice.join(visitor, stream, limits: spliceLimits) { [self] summary in
             over()
+            if socket != nil || withdrawal != nil { recordEnd(summary) }
             logger.debug(
                 "Visitor served",
                 metadata: metadata([
@@ -207,6 +212,12 @@ final class OriginRelay: @unchecked Sendable {
                     "error": "\(summary.error.map { String(describing: $0) } ?? "none")",
                 ]))
         }
+    }
+
+    private func recordEnd(_ summary: Splice.Summary) {
+        record.ended(
+            admittance, exchange, bytesUp: summary.bytesLeftToRight, bytesDown: summary.bytesRightToLeft,
+            seconds: Double((NIODeadline.now() - begin).nanoseconds) / 1e9, withdrawal: withdrawal)
     }
 
     private func answered(_ result: Result<StreamResponse, LinkError>, _ attempt: Attempt) {
@@ -303,10 +314,10 @@ final class OriginRelay: @unchecked Sendable {
 
     /// Who lost the right to be here does not stay because the door was open once (access-protocol section 3.13, 13).
     private func lookAtAdmission() {
-        guard machine.state != .over, !isWithdrawn,
+        guard machine.state != .over, withdrawal == nil,
             let reason = admittance.withdrawal(by: policies.snapshot, now: Date())
         else { return }
-        isWithdrawn = true
+        withdrawal = reason
         logger.info(
             "Session ended: access was withdrawn",
             metadata: metadata(["reason": "\(reason.rawValue)", "as": "\(admittance.name ?? "anyone")"]))

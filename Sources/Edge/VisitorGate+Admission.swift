@@ -65,12 +65,13 @@ extension VisitorGate {
         case .pass(let admittance, let links, let none):
             let relay = OriginRelay(
                 exchange: exchange, admittance: admittance, none: none, limits: limits, logger: logger,
-                policies: policies, streams: streams
+                policies: policies, streams: streams, record: record
             ) { [routes] in
                 routes.look(up: exchange.request.host, near: exchange.eventLoop).links
             }
             logger.debug(
                 "Visitor admitted", metadata: metadata(exchange, ["as": "\(admittance.name ?? "anyone")"]))
+            record.admitted(admittance, exchange)
             relay.start(on: links, since: changes)
         case .ask(let desk, let question, let mayBeStale, let wrongToken):
             if mayBeStale, lookAgain(exchange, look) { return }
@@ -83,7 +84,8 @@ extension VisitorGate {
                 look.isUnsigned = await !desk.sign(for: application, admission)
             }
         case .tokenGood:
-            exchange.respond(status: 200, headers: ["cache-control": "no-store"], body: ByteBuffer())
+            let headers: HTTPHeaders = ["cache-control": "no-store", "content-length": "0"]
+            exchange.respond(status: 200, headers: headers, body: ByteBuffer())
         case .refuse(let refusal):
             if refusal.mayBeStale, lookAgain(exchange, look) { return }
             refuse(exchange, refusal)
@@ -96,6 +98,7 @@ extension VisitorGate {
         if let application = refusal.application {
             page = page.naming(audience: application.audience, of: exchange.request.host)
         }
+        record.refused(refusal, exchange)
         logger.info(
             "Visitor refused",
             metadata: metadata(exchange, ["status": "\(page.status)", "reason": "\(page.message)"]))
@@ -124,8 +127,9 @@ extension VisitorGate {
     }
 
     /// Does what has to be waited for, then decides again.
-    private func aside(_ exchange: VisitorExchange, _ look: Look, _ work: @escaping @Sendable (inout Look) async -> Void)
-    {
+    private func aside(
+        _ exchange: VisitorExchange, _ look: Look, _ work: @escaping @Sendable (inout Look) async -> Void
+    ) {
         guard look.turns < Look.mostTurns else { return exchange.respond(with: .overloaded()) }
         let isTaken = asides.add { [self] in
             var next = look

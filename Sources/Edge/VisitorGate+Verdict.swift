@@ -99,7 +99,9 @@ extension VisitorGate {
             return .sign(access, application, admission)
         }
         admittance.assertion = assertion
-        if application.hasLogin { admittance.cookie = AccessCookie.authorization(assertion, expires: admission.expires) }
+        if application.hasLogin {
+            admittance.cookie = AccessCookie.authorization(assertion, expires: admission.expires)
+        }
         return pass(admittance, asked)
     }
 

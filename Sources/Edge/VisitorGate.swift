@@ -42,6 +42,7 @@ package struct VisitorGate: Sendable {
     let account: AccountAPI?
     let access: AccessDesk?
     let streams: OpenStreams
+    let record: GateRecord
     let asides: Asides
     let failures = FailureLimiter()
     let logger: Logger
@@ -53,7 +54,7 @@ package struct VisitorGate: Sendable {
     init(
         names: Names, limits: EdgeLimits, routes: RoutingTable, policies: PolicyCache,
         refreshRoutes: @escaping @Sendable () async -> Void, account: AccountAPI?, access: AccessDesk?,
-        streams: OpenStreams, asides: Asides, logger: Logger
+        streams: OpenStreams, record: GateRecord, asides: Asides, logger: Logger
     ) {
         self.names = names
         self.limits = limits
@@ -63,6 +64,7 @@ package struct VisitorGate: Sendable {
         self.account = account
         self.access = access
         self.streams = streams
+        self.record = record
         self.asides = asides
         self.logger = logger
     }

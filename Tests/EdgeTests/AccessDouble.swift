@@ -58,7 +58,8 @@ final class AccessDouble: AccessService {
 
     func respond(to request: AccessRequest, application: AccessApplication?) async -> AccessResponse {
         let words = [
-            "own", request.method, request.host, request.target, application?.id ?? "none", String(buffer: request.body),
+            "own", request.method, request.host, request.target, application?.id ?? "none",
+            String(buffer: request.body),
         ]
         return AccessResponse(status: 200, body: ByteBuffer(string: words.joined(separator: " ")))
     }

@@ -32,7 +32,7 @@ struct EdgeHarness: Sendable {
     /// `guarded.site.test` (service token) lead, and `idle.site.test` leads to a tunnel without connectors.
     static func with(
         limits: EdgeLimits = EdgeLimits(), account: AccountAPI? = nil, access: (any AccessService)? = nil,
-        policies: PolicyCache? = nil, loops: Int = 1, _ body: (EdgeHarness) async throws -> Void
+        audit: AuditLog? = nil, policies: PolicyCache? = nil, loops: Int = 1, _ body: (EdgeHarness) async throws -> Void
     ) async throws {
         let directory = try await shared.value
         let store = try await filledStore()
@@ -40,7 +40,8 @@ struct EdgeHarness: Sendable {
         configuration.limits = limits
         let group = MultiThreadedEventLoopGroup(numberOfThreads: loops)
         let server = EdgeServer(
-            configuration: configuration, store: store, account: account, access: access, policies: policies,
+            configuration: configuration, store: store, account: account, access: access, audit: audit,
+            policies: policies,
             group: group, logger: quiet)
         let (addresses, bound) = AsyncStream.makeStream(of: EdgeServer.Listening.self)
         try await withThrowingTaskGroup(of: Void.self) { tasks in

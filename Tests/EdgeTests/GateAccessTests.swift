@@ -127,7 +127,8 @@ struct GateAccessTests {
     }
 
     static let worthless: [TokenClaims?] = [
-        nil, Cast.claims(kind: .org), Cast.claims(kind: .meta), Cast.claims(audience: String(repeating: "b", count: 64)),
+        nil, Cast.claims(kind: .org), Cast.claims(kind: .meta),
+        Cast.claims(audience: String(repeating: "b", count: 64)),
         Cast.claims(subject: "mallory-id"), Cast.claims(session: "ended"), Cast.claims(life: -1),
         Cast.claims(issued: Date() - 120),
     ]
@@ -214,7 +215,8 @@ struct GateAccessTests {
         var application = try Cast.application(.selfHosted, [Cast.policy(.nonIdentity, .anyValidServiceToken)])
         application.serviceTokenHeader = "Authorization"
         try await withEdge(Cast.snapshot(application)) { edge, _ in
-            let pair = #"{"cf-access-client-id":"visitor.access","cf-access-client-secret":"\#(EdgeHarness.serviceSecret)"}"#
+            let pair =
+                #"{"cf-access-client-id":"visitor.access","cf-access-client-secret":"\#(EdgeHarness.serviceSecret)"}"#
             let answer = try await edge.curl(Self.host, "/", ["-H", "Authorization: \(pair)"])
             #expect(answer.status == 200)
             #expect(!answer.text.contains(EdgeHarness.serviceSecret))
@@ -281,7 +283,7 @@ struct GateAccessTests {
 
     static let destinations: [(header: [String], reaches: String?)] = [
         (["desk.internal:3389"], "desk.internal:3389"), (["rdp://desk.internal/x"], "desk.internal:3389"),
-        (["10.1.2.3:3389"], "10.1.2.3:3389"), (["[::ffff:10.1.2.3]:3389"], "[::ffff:10.1.2.3]:3389"),
+        (["10.1.2.3:3389"], "10.1.2.3:3389"), (["[::ffff:10.1.2.3]:3389"], "[::ffff:a01:203]:3389"),
         (["10.1.2.3:22"], nil), (["other.internal:3389"], nil), (["127.0.0.1:3389"], nil),
         (["[::ffff:127.0.0.1]:3389"], nil), (["2130706433:3389"], nil), (["0x7f.1:3389"], nil),
         (["169.254.169.254:3389"], nil), (["[fd00:ec2::254]:3389"], nil), (["u@desk.internal:3389"], nil),

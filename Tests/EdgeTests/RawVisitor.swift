@@ -62,6 +62,12 @@ final class RawVisitor: @unchecked Sendable {
         return try await channel.eventLoop.submit { self.inbox.text }.get()
     }
 
+    /// The same, as they are.
+    func endBytes() async throws -> [UInt8] {
+        try? await channel.closeFuture.get()
+        return try await channel.eventLoop.submit { self.inbox.all }.get()
+    }
+
     func close() async throws {
         try? await channel.close()
     }
@@ -80,6 +86,7 @@ final class RawVisitor: @unchecked Sendable {
         init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
         var text: String { String(buffer: bytes) }
+        var all: [UInt8] { Array(bytes.readableBytesView) }
 
         func wait(_ condition: @escaping @Sendable (ByteBuffer) -> Bool) async throws -> String {
             try await eventLoop.flatSubmit {
