@@ -1,3 +1,5 @@
+import CDispatch
+import CoreFoundation
 import Foundation
 
 /// Files and directories that are made once and never replaced.

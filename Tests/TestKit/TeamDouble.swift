@@ -1,9 +1,9 @@
 package import Access
 import CryptoExtras
-package import Foundation
+import Foundation
 import JWTKit
-import NIOHTTP1
-import Synchronization
+package import NIOHTTP1
+package import Synchronization
 
 /// A team, an application behind it and a transfer store, in memory: answers what a login asks, with tokens that are truly
 /// signed, and remembers who was sent what.
@@ -43,7 +43,7 @@ package final class TeamDouble: LoginTransport {
     package let team: String
     package let store: String
     package let state = Mutex(State())
-    private let key: Insecure.RSA.PrivateKey
+    private let key: JWTKit.Insecure.RSA.PrivateKey
     private let keyID: String
 
     /// Names without port; `port` is that of all of them.
@@ -57,7 +57,7 @@ package final class TeamDouble: LoginTransport {
 
     /// Made once a test process: it takes a while.
     private static let sharedKey = Result {
-        try Insecure.RSA.PrivateKey(pem: _RSA.Signing.PrivateKey(keySize: .bits2048).pemRepresentation)
+        try JWTKit.Insecure.RSA.PrivateKey(pem: _RSA.Signing.PrivateKey(keySize: .bits2048).pemRepresentation)
     }
 
     package func asked(_ path: String) -> [Asked] { state.withLock { $0.asked.filter { $0.url.path.hasPrefix(path) } } }

@@ -1,5 +1,6 @@
 import Access
 import ByteStream
+import Foundation
 import NIOCore
 import NIOHTTP1
 import NIOPosix
