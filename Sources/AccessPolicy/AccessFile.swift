@@ -43,23 +43,30 @@ package struct AccessFile: Hashable, Sendable {
     }
 
     /// Reads and checks what a store keeps. An error names the document.
-    package init(_ documents: [AccessDocument]) throws(ConfigError) {
+    ///
+    /// - Parameter isWhole: false: the documents may refer to others that are not among them.
+    package init(_ documents: [AccessDocument], isWhole: Bool = true) throws(ConfigError) {
         var reader = AccessFileReader(path: "access")
-        self = try reader.read(documents)
+        self = try reader.read(documents, isWhole: isWhole)
     }
 
     /// A document in the one form that the encoder gives it. Whether what it refers to is there is not looked at.
     package static func plain(_ document: AccessDocument) throws(ConfigError) -> AccessDocument {
-        var reader = AccessFileReader(path: document.description)
-        let file = try reader.fileOfOne(document)
         // Settings that say nothing are a document too.
-        return file.documents.first ?? AccessDocument(globalSession: nil)
+        try AccessFile([document], isWhole: false).documents.first ?? AccessDocument(globalSession: nil)
     }
 
     /// What to decide by, with the service tokens that the store knows.
     package func configuration(tokens: [ServiceTokenRecord] = []) throws(ConfigError) -> AccessConfiguration {
         try AccessConfiguration(
             applications: applications, groups: groups, lists: lists, tokens: tokens, globalSession: globalSession)
+    }
+
+    /// The same with other providers.
+    package func mapProviders(_ change: (IdentityProvider) throws -> IdentityProvider) rethrows -> AccessFile {
+        var file = self
+        file.providers = try providers.map(change)
+        return file
     }
 
     /// What the configuration does not look at as well: the identity providers, and who names them.

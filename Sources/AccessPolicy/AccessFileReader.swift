@@ -42,17 +42,10 @@ struct AccessFileReader {
         return file
     }
 
-    mutating func read(_ documents: [AccessDocument]) throws(ConfigError) -> AccessFile {
+    mutating func read(_ documents: [AccessDocument], isWhole: Bool) throws(ConfigError) -> AccessFile {
         var file = AccessFile()
         for document in documents { try read(document, into: &file) }
-        try file.check()
-        return file
-    }
-
-    /// A file with nothing but this in it, which may refer to what is not there.
-    mutating func fileOfOne(_ document: AccessDocument) throws(ConfigError) -> AccessFile {
-        var file = AccessFile()
-        try read(document, into: &file)
+        if isWhole { try file.check() }
         return file
     }
 

@@ -17,6 +17,16 @@ package struct Criteria: Hashable, Sendable {
     var selectors: some Sequence<Selector> { [include, require, exclude].joined() }
 }
 
+extension Criteria: CustomStringConvertible {
+    package var description: String {
+        func list(_ selectors: [Selector], _ word: String) -> String {
+            selectors.map(\.description).joined(separator: word)
+        }
+        return list(include, " or ") + (require.isEmpty ? "" : ", only with \(list(require, " and "))")
+            + (exclude.isEmpty ? "" : ", but not \(list(exclude, " or "))")
+    }
+}
+
 /// One policy of an application (access-protocol section 3.12).
 package struct Policy: Hashable, Sendable, Identifiable {
     package enum Action: String, Hashable, Sendable, CaseIterable {

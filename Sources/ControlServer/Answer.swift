@@ -4,6 +4,7 @@ import Foundation
 import Hummingbird
 import Logging
 import NIOCore
+import TunnelConfig
 
 /// A request that is answered with an error of the account API.
 struct Refusal: Error {
@@ -53,10 +54,11 @@ enum Answer {
             case .hostnameTaken: return Refusal(.conflict, code: 81053, error.message)
             case .conflict: return Refusal(.conflict, code: 1023, error.message)
             case .inUse: return Refusal(.badRequest, code: 1022, error.message)
-            case .directoryUsed, .configuration, .unavailable:
+            case .directoryUsed, .configuration, .unavailable, .broken:
                 logger.error("Account API cannot use its store", metadata: ["error": "\(error)"])
                 return Refusal(.serviceUnavailable, code: 1000, "the edge cannot use its database; see its log")
             }
+        case let error as ConfigError: return Refusal.invalid("\(error)")
         case let error as HTTPError where error.status == .notFound:
             return Refusal.notFound("the account API has no such call; check --api-url, it ends in /client/v4")
         case let error as HTTPError:

@@ -27,13 +27,20 @@ package struct ControlServer: Sendable {
 
     /// - Parameters:
     ///   - store: asked anew for every request.
+    ///   - audit: where changes of Access are recorded.
     ///   - now: time of creations and deletions.
-    package init(store: any ClusterStore, logger: Logger, now: @escaping @Sendable () -> Date = { Date() }) {
+    package init(
+        store: any ClusterStore, audit: AuditLog? = nil, logger: Logger,
+        now: @escaping @Sendable () -> Date = { Date() }
+    ) {
         self.logger = logger
         let router = Router(context: ControlContext.self)
         let calls = router.group(RouterPath(Self.basePath)).add(middleware: BearerAuthentication(store: store))
         TunnelCalls(store: store, now: now).add(to: calls)
         RouteCalls(store: store, now: now).add(to: calls)
+        let record = AccessRecord(audit: audit, now: now)
+        AccessCalls(store: store, record: record, now: now).add(to: calls)
+        ServiceTokenCalls(store: store, record: record, now: now).add(to: calls)
         responder = router.buildResponder()
     }
 
@@ -90,6 +97,15 @@ struct ControlContext: RequestContext {
 
     init(source: Source) {
         coreContext = CoreRequestContextStorage(source: source)
+    }
+
+    /// The same, where the path names it too.
+    func account(named parameter: String) throws -> Account {
+        let account = try authenticated()
+        guard parameters.get(parameter) == account.id else {
+            throw Refusal.notFound("this edge has no such account; use the cert.pem of this edge")
+        }
+        return account
     }
 
     /// The account the request has proved to act for.

@@ -25,7 +25,7 @@ struct TunnelCalls: Sendable {
     }
 
     @Sendable private func create(_ request: Request, _ context: ControlContext) async throws -> Response {
-        let account = try authorized(context)
+        let account = try context.account(named: "account")
         let creation = try await request.json(APITunnelCreation.self)
         let secret: TunnelSecret
         if let text = creation.secret, !text.isEmpty {
@@ -46,7 +46,7 @@ struct TunnelCalls: Sendable {
     }
 
     @Sendable private func list(_ request: Request, _ context: ControlContext) async throws -> Response {
-        _ = try authorized(context)
+        _ = try context.account(named: "account")
         let query = Query(request)
         var filter = TunnelFilter()
         filter.name = query["name"]
@@ -115,16 +115,8 @@ struct TunnelCalls: Sendable {
         return try Answer.success(APINothing())
     }
 
-    private func authorized(_ context: ControlContext) throws -> Account {
-        let account = try context.authenticated()
-        guard context.parameters.get("account") == account.id else {
-            throw Refusal.notFound("this edge has no such account; use the cert.pem of this edge")
-        }
-        return account
-    }
-
     private func tunnel(_ context: ControlContext) async throws -> TunnelRecord {
-        _ = try authorized(context)
+        _ = try context.account(named: "account")
         let id = try context.tunnelID()
         guard let tunnel = try await store.tunnel(id) else {
             throw Refusal.notFound("there is no tunnel \(id.lowercased); see `cloudflared tunnel list`")

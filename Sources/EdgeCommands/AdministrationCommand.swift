@@ -92,6 +92,13 @@ package struct Report: Sendable {
         self.json = String(decoding: try encoder.encode(json), as: UTF8.self)
     }
 
+    /// What is the same for people and scripts.
+    init(text: String, json: String) {
+        self.text = text
+        self.json = json
+        remedy = nil
+    }
+
     /// - Throws: `HostError` when standard output does not take it.
     func print(as format: OutputFormat) throws {
         do {

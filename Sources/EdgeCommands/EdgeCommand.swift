@@ -19,6 +19,8 @@ package struct EdgeCommand: AsyncParsableCommand {
             TunnelCommand.self,
             RouteCommand.self,
             AccessCommand.self,
+            ApplyCommand.self,
+            AuditCommand.self,
             VersionCommand.self,
         ])
 

@@ -31,13 +31,13 @@ struct EdgeRun {
     }
 
     private func serve(_ store: SQLiteStore, _ source: EdgeSource) async throws {
-        let control = ControlServer(store: store, logger: logger)
         let configuration = try configuration()
         let team = TeamAddress(directory.settings, names: configuration.names, listen: configuration.httpsListen)
         let policies = PolicyCache(source: StorePolicySource(store: store), logger: logger)
-        let audit = AuditLog(path: "\(directory.path)/audit.log") { [logger] error in
+        let audit = AuditLog(path: directory.path(of: .audit)) { [logger] error in
             logger.error("Audit log cannot be written", metadata: ["error": "\(error)"])
         }
+        let control = ControlServer(store: store, audit: audit, logger: logger)
         let access = AccessServer(
             store: store, policies: policies, names: { team.names }, audit: audit,
             accountCertificate: { [directory] in

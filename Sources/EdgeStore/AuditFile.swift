@@ -31,7 +31,7 @@ struct AuditFile {
     }
 
     /// Far above a line's bound.
-    private static let longestLine = 256 << 10
+    static let longestLine = 256 << 10
 
     /// Writes the events as lines. All or none.
     func append(_ events: [AuditEvent]) async throws {
@@ -87,7 +87,8 @@ struct AuditFile {
         for _ in 0..<200 {
             if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return }
             guard errno == EWOULDBLOCK || errno == EINTR else { throw PrivateFile.failure("cannot lock \(headPath)") }
-            try await Task.sleep(for: .milliseconds(5))
+            // What was recorded is written although the program is being stopped.
+            if Task.isCancelled { usleep(1_000) } else { try? await Task.sleep(for: .milliseconds(5)) }
         }
         throw StoreError(.unavailable, "\(headPath) is locked by another process for a second; see which one holds it")
     }
@@ -99,9 +100,9 @@ struct AuditFile {
     }
 
     private static func size(_ descriptor: Int32, _ path: String) throws -> Int {
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw PrivateFile.failure("cannot look at \(path)") }
-        return Int(status.st_size)
+        let end = lseek(descriptor, 0, SEEK_END)
+        guard end >= 0 else { throw PrivateFile.failure("cannot look at \(path)") }
+        return Int(end)
     }
 
     private static func read(_ descriptor: Int32, _ count: Int, at offset: Int) throws -> Data {

@@ -41,8 +41,6 @@ package final class AuditLog: Sendable {
     package func run() async {
         var isFailing = false
         for await _ in news { await writeQueued(&isFailing) }
-        // Beyond the cancellation, which the lock's wait would take for its own.
-        let file = file
         let rest = take()
         guard !rest.isEmpty else { return }
         do { try await file.append(rest) } catch { report(error, &isFailing) }

@@ -119,7 +119,7 @@ package enum SessionSelection: Hashable, Sendable {
     case user(String)
     case all
 
-    func covers(_ session: AccessSession) -> Bool {
+    package func covers(_ session: AccessSession) -> Bool {
         switch self {
         case .id(let id): session.id == id
         case .user(let user):

@@ -22,6 +22,8 @@ package struct DataDirectory: Sendable {
         case accountCertificate = "cert.pem"
         case database = "edge.sqlite"
         case settings = "edge.yml"
+        /// Who was let in and what was changed.
+        case audit = "audit.log"
     }
 
     package func path(of file: File) -> String { Self.join(path, file.rawValue) }

@@ -15,6 +15,8 @@ package struct StoreError: Error, CustomStringConvertible, Sendable {
         case inUse
         /// Somebody else changed the store meanwhile.
         case conflict
+        /// The audit log is not what was written.
+        case broken
         /// The data directory holds something already.
         case directoryUsed
         /// edge.yml or a file it names is missing, unreadable or wrong.

@@ -10,7 +10,7 @@ import TunnelConfig
 /// Command lines as people and scripts type them, run in this process on a data directory of their own.
 @Suite struct AdministrationTests {
     @Test func `from init to a guarded hostname`() async throws {
-        try await withEdge { edge in
+        try await TestEdge.with { edge in
             let created = try await edge.json("tunnel create desk")
             let id = try #require(created["id"] as? String)
             #expect(UUID(uuidString: id) != nil)
@@ -59,7 +59,7 @@ import TunnelConfig
     }
 
     @Test func `an imported tunnel keeps id, account and secret`() async throws {
-        try await withEdge { edge in
+        try await TestEdge.with { edge in
             let credentials = TunnelCredentials(
                 accountTag: "other", tunnelSecret: TunnelSecret(Array(repeating: 7, count: 32)), tunnelID: UUID())
             let file = "\(edge.path)-credentials.json"
@@ -79,7 +79,7 @@ import TunnelConfig
     }
 
     @Test func `an imported service token opens with the secret it had`() async throws {
-        try await withEdge { edge in
+        try await TestEdge.with { edge in
             _ = try await edge.text("access token import --client-id a.access --client-secret s3cret --name old")
             _ = try await edge.text("access app add *.site.test --service-token a.access")
             let store = try await edge.store()
@@ -105,14 +105,14 @@ import TunnelConfig
         ("tunnel delete nobody", "there is no tunnel"),
     ])
     func `what cannot be done says why`(_ line: String, _ reason: String) async throws {
-        try await withEdge { edge in
+        try await TestEdge.with { edge in
             _ = try await edge.text("tunnel create desk")
             #expect(try await edge.failure(line).contains(reason))
         }
     }
 
     @Test func `a hostname of another tunnel is taken only when asked to`() async throws {
-        try await withEdge { edge in
+        try await TestEdge.with { edge in
             _ = try await edge.text("tunnel create one")
             _ = try await edge.text("tunnel create two")
             _ = try await edge.text("route add a.site.test one")
@@ -146,7 +146,7 @@ import TunnelConfig
     }
 
     @Test func `every object in JSON has an id`() async throws {
-        try await withEdge { edge in
+        try await TestEdge.with { edge in
             _ = try await edge.text("tunnel create desk")
             _ = try await edge.text("route add a.site.test desk")
             _ = try await edge.text("access app add a.site.test --open")
@@ -165,7 +165,7 @@ import TunnelConfig
     @Test func `connections that a killed edge left do not keep a tunnel alive, those of a running one do`()
         async throws
     {
-        try await withEdge { edge in
+        try await TestEdge.with { edge in
             let text = try #require(try await edge.json("tunnel create desk")["id"] as? String)
             let id = try #require(UUID(uuidString: text))
             let store = try await edge.store()
@@ -175,7 +175,7 @@ import TunnelConfig
             #expect(try await edge.failure("tunnel delete desk").contains("delete it with --force"))
             withExtendedLifetime(lock) {}
         }
-        try await withEdge { edge in
+        try await TestEdge.with { edge in
             let text = try #require(try await edge.json("tunnel create desk")["id"] as? String)
             let id = try #require(UUID(uuidString: text))
             let store = try await edge.store()
@@ -186,7 +186,7 @@ import TunnelConfig
     }
 
     @Test func `a store is closed when its work has failed`() async throws {
-        try await withEdge { edge in
+        try await TestEdge.with { edge in
             let store = try await edge.store()
             #expect(try await store.closing { "done" } == "done")
             await #expect(throws: (any Error).self) { try await store.account() }
@@ -199,14 +199,14 @@ import TunnelConfig
     }
 
     @Test func `an edge that cannot start leaves its data directory free`() async throws {
-        try await withEdge { edge in
+        try await TestEdge.with { edge in
             #expect(await EdgeCommand.execute(["run", "--data-dir", edge.path, "--https-listen", "nowhere"]) != 0)
             _ = try DataDirectoryLock(DataDirectory.open(at: edge.path))
         }
     }
 
     @Test func `exit codes are the documented ones`() async throws {
-        try await withEdge { edge in
+        try await TestEdge.with { edge in
             func code(_ line: String, at path: String? = nil) async -> Int32 {
                 await EdgeCommand.execute(
                     line.split(separator: " ").map(String.init) + ["--data-dir", path ?? edge.path])
@@ -229,45 +229,6 @@ import TunnelConfig
         ConnectionRecord(
             id: UUID(), tunnelID: tunnelID, connectorID: UUID(), index: 0, location: "x", originIP: "127.0.0.1",
             version: "x", architecture: "x", features: [], openedAt: Date(), edgeID: UUID())
-    }
-
-    struct TestEdge {
-        let path: String
-
-        func text(_ line: String) async throws -> String {
-            let arguments = line.split(separator: " ").map(String.init) + ["--data-dir", path]
-            let command = try EdgeCommand.parseAsRoot(arguments)
-            let administration = try #require(command as? any AdministrationCommand)
-            let report = try await administration.outcome()
-            return administration.place.output == .json ? report.json : report.text
-        }
-
-        func json(_ line: String) async throws -> [String: Any] {
-            let text = try await text(line + " --output json")
-            return try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
-        }
-
-        func failure(_ line: String) async throws -> String {
-            do {
-                return "no failure: \(try await text(line))"
-            } catch {
-                return "\(error)"
-            }
-        }
-
-        func store() async throws -> SQLiteStore {
-            try await DataDirectory.open(at: path).openStore()
-        }
-    }
-
-    private func withEdge(_ body: (TestEdge) async throws -> Void) async throws {
-        let path = "/tmp/edge-commands-\(UUID().uuidString)"
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        let command = try EdgeCommand.parseAsRoot(["init", "--data-dir", path, "--zone", "site.test", "--team", "acme"])
-        let initialization = try #require(command as? InitCommand)
-        let report = try await initialization.outcome()
-        #expect(report.json.contains("\"cacert\":\"\(path)/ca.pem\""))
-        try await body(TestEdge(path: path))
     }
 }
 

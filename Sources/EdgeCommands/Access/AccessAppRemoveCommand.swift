@@ -15,9 +15,13 @@ package struct AccessAppRemoveCommand: AdministrationCommand {
     package init() {}
 
     package func perform(_ administration: Administration) async throws -> Report {
-        let hostname = try administration.account.applicationHostname(host)
-        try await administration.store.changeAccess([.remove(.application, id: hostname.text)], expecting: nil)
-        return try Report(
-            "Removed the application of \(hostname)", json: ["id": hostname.text, "hostname": hostname.text])
+        // An application from a file has any id.
+        let hostname = (try? administration.account.applicationHostname(host))?.text ?? host
+        let changes = try await administration.edit("application \(host) removed") { file in
+            let known = file.applications.first { $0.id == host || $0.id == hostname }
+            return [.remove(.application, id: known?.id ?? hostname)]
+        }
+        guard case .remove(_, let id)? = changes.first else { throw StoreError(.notFound, "nothing was removed") }
+        return try Report("Removed the application of \(id)", json: ["id": id, "hostname": id])
     }
 }

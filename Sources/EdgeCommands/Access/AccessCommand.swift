@@ -3,8 +3,11 @@ package import ArgumentParser
 /// `access …`: who may visit which hostname.
 package struct AccessCommand: ParsableCommand {
     package static let configuration = CommandConfiguration(
-        commandName: "access", abstract: "Open hostnames to visitors, and make service tokens.",
-        subcommands: [AccessAppCommand.self, AccessTokenCommand.self])
+        commandName: "access", abstract: "Say who may visit which hostname, and see who does.",
+        subcommands: [
+            AccessAppCommand.self, AccessPolicyCommand.self, AccessGroupCommand.self, AccessProviderCommand.self,
+            AccessTokenCommand.self, AccessSessionCommand.self, AccessKeyCommand.self, AccessExportCommand.self,
+        ])
 
     package init() {}
 }
@@ -13,7 +16,10 @@ package struct AccessCommand: ParsableCommand {
 package struct AccessAppCommand: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "app", abstract: "Open hostnames; what is not opened is closed.",
-        subcommands: [AccessAppAddCommand.self, AccessAppListCommand.self, AccessAppRemoveCommand.self])
+        subcommands: [
+            AccessAppAddCommand.self, AccessAppListCommand.self, AccessAppRemoveCommand.self,
+            AccessAppRevokeCommand.self,
+        ])
 
     package init() {}
 }

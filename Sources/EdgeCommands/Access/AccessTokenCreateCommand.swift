@@ -28,7 +28,9 @@ package struct AccessTokenCreateCommand: AdministrationCommand {
         let expiry = days.map { administration.now.addingTimeInterval(Double($0) * 86_400) }
         try await administration.store.addServiceToken(
             ServiceTokenRecord(
-                id: id, secretHash: secret.hash, name: name, createdAt: administration.now, expiresAt: expiry))
+                id: id, recordID: UUID().uuidString.lowercased(), secretHash: secret.hash, name: name,
+                createdAt: administration.now, expiresAt: expiry))
+        try await administration.record("service token \(id.rawValue) made")
         let text = """
             Client ID: \(id.rawValue)
             Client secret: \(secret.text)

@@ -43,7 +43,9 @@ package struct AccessTokenImportCommand: AdministrationCommand {
         let id = ServiceTokenID(rawValue: clientID)
         try await administration.store.addServiceToken(
             ServiceTokenRecord(
-                id: id, secretHash: ServiceTokenSecret(secret).hash, name: name, createdAt: administration.now))
+                id: id, recordID: UUID().uuidString.lowercased(), secretHash: ServiceTokenSecret(secret).hash,
+                name: name, createdAt: administration.now))
+        try await administration.record("service token \(clientID) imported")
         return try Report(
             "Imported service token \(clientID)",
             json: Imported(id: clientID, clientId: clientID, name: name))

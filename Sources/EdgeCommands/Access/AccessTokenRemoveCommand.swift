@@ -16,6 +16,7 @@ package struct AccessTokenRemoveCommand: AdministrationCommand {
 
     package func perform(_ administration: Administration) async throws -> Report {
         try await administration.store.removeServiceToken(ServiceTokenID(rawValue: clientID))
+        try await administration.record("service token \(clientID) removed", as: .revoke)
         return try Report("Removed service token \(clientID)", json: ["id": clientID])
     }
 }
