@@ -3,6 +3,7 @@ import ByteStream
 import Foundation
 import Logging
 import NIOCore
+import NIOHTTP1
 import NIOPosix
 import ServiceHost
 import Synchronization
