@@ -57,7 +57,9 @@ struct LoginBench {
         #expect(bench.files == ["acme.localhost:8443-jwks", "acme.localhost:8443-org-token", name])
         #expect(bench.files.map(bench.mode) == [0o600, 0o600, 0o600])
         #expect(bench.store.read(name) == token.text)
-        #expect((try FileManager.default.attributesOfItem(atPath: bench.store.directory))[.posixPermissions] as? Int == 0o700)
+        #expect(
+            (try FileManager.default.attributesOfItem(atPath: bench.store.directory))[.posixPermissions] as? Int
+                == 0o700)
         #expect("\(token)" == "(redacted)" && String(reflecting: token) == "(redacted)")
     }
 
