@@ -58,7 +58,8 @@ package struct WebClient: LoginTransport {
             group.addTask {
                 let response = try await http.execute(asked, timeout: TimeAmount(request.timeout))
                 // A head is all there is to the answer of HEAD.
-                let body = request.method == .HEAD
+                let body =
+                    request.method == .HEAD
                     ? ByteBuffer() : try await response.body.collect(upTo: request.longestBody)
                 return WebAnswer(
                     status: Int(response.status.code), headers: response.headers, body: Array(body.readableBytesView))
@@ -104,7 +105,8 @@ package struct WebClient: LoginTransport {
         case .socks5:
             guard proxy.login == nil else {
                 throw AccessError(
-                    .configuration, "HTTPS_PROXY: a login needs a SOCKS5 proxy without user and password, or an HTTP one")
+                    .configuration,
+                    "HTTPS_PROXY: a login needs a SOCKS5 proxy without user and password, or an HTTP one")
             }
             return .socksServer(host: proxy.host, port: proxy.port)
         }

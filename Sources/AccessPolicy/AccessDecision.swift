@@ -35,6 +35,11 @@ package enum AccessDecision: Hashable, Sendable {
         package var subject: Subject
         /// How long a token for it may live from now on.
         package var expires: Date
+
+        package init(subject: Subject, expires: Date) {
+            self.subject = subject
+            self.expires = expires
+        }
     }
 
     package enum ServiceTokenLack: Hashable, Sendable {

@@ -2,6 +2,9 @@ import Access
 import AccessPolicy
 import EdgeStore
 import Foundation
+import JWTKit
+import NIOHTTP1
+import Synchronization
 import Testing
 
 @testable import AccessServer

@@ -29,7 +29,7 @@ final class ProviderDouble: Sendable {
         var token: (@Sendable (String) -> String)?
         var issuerOfDocument: String?
         var issuerOfCallback: String?
-        var status = HTTPResponse.Status.ok
+        var isBroken = false
         var isSlow = false
         var key = ES256PrivateKey()
         var keyID = "first"
@@ -123,8 +123,8 @@ final class ProviderDouble: Sendable {
     }
 
     private func document() async throws -> Response {
-        let (status, named, isSlow, hasUserinfo) = state.withLock {
-            ($0.status, $0.issuerOfDocument, $0.isSlow, $0.userinfo != nil)
+        let (isBroken, named, isSlow, hasUserinfo) = state.withLock {
+            ($0.isBroken, $0.issuerOfDocument, $0.isSlow, $0.userinfo != nil)
         }
         // Until whoever asked has lost patience and gone.
         while isSlow, !Task.isCancelled { await Task.yield() }
@@ -134,7 +134,7 @@ final class ProviderDouble: Sendable {
             "authorization_response_iss_parameter_supported": .bool(true),
         ]
         if hasUserinfo { members["userinfo_endpoint"] = .string("\(issuer)/userinfo") }
-        return Self.json(.object(members), status)
+        return Self.json(.object(members), isBroken ? .internalServerError : .ok)
     }
 
     private func authorize(_ request: Request) throws -> Response {

@@ -26,7 +26,11 @@ final class TeamFixture: Sendable {
     let policies: PolicyCache
     let clock = ManualClock()
     let audit: AuditLog
-    private let time = Mutex(TeamFixture.start)
+    private let time = Time()
+
+    private final class Time: Sendable {
+        let now = Mutex(TeamFixture.start)
+    }
 
     private struct Source: PolicySource {
         let store: MemoryStore
@@ -55,7 +59,7 @@ final class TeamFixture: Sendable {
         server = AccessServer(
             store: store, policies: policies, names: { Self.names }, audit: audit,
             accountCertificate: { "-----BEGIN ARGO TUNNEL TOKEN-----\n" }, logger: logger, clock: clock,
-            now: { [time] in time.withLock { $0 } })
+            now: { [time] in time.now.withLock { $0 } })
         try await server.prepare()
         try await policies.refreshNow()
     }
@@ -101,9 +105,9 @@ final class TeamFixture: Sendable {
                 include: [{email_domain: {domain: else.test}}]
         """
 
-    var now: Date { time.withLock { $0 } }
+    var now: Date { time.now.withLock { $0 } }
 
-    func pass(_ seconds: TimeInterval) { time.withLock { $0 += seconds } }
+    func pass(_ seconds: TimeInterval) { time.now.withLock { $0 += seconds } }
 
     func application(_ id: String) -> AccessApplication? {
         policies.snapshot.configuration.applications.first { $0.id == id }

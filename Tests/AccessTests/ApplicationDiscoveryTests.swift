@@ -29,7 +29,8 @@ import Testing
     @Test(
         arguments: [
             ["type": .string("app")], ["hostname": .string("other.localhost")], ["aud": .string("")],
-            ["aud": .array([.string("a")])], ["iat": .number(0)], ["iat": .number(Date().timeIntervalSince1970 - 90_000)],
+            ["aud": .array([.string("a")])], ["iat": .number(0)],
+            ["iat": .number(Date().timeIntervalSince1970 - 90_000)],
             ["iat": .number(Date().timeIntervalSince1970 + 400)], ["iat": .number(1.5)], ["iat": .string("1")],
             ["hostname": .null], ["app_hostname": .string("a\nb")],
         ] as [[String: JSONValue]])
@@ -113,7 +114,8 @@ import Testing
 
     @Test(arguments: [
         (#"{"exp":4000000000,"aud":"a"}"#, true), (#"{"exp":4000000000,"aud":["a","b"]}"#, true),
-        (#"{"exp":4000000000.5,"aud":"a"}"#, false), (#"{"exp":"4000000000","aud":"a"}"#, false), (#"{"exp":1}"#, false),
+        (#"{"exp":4000000000.5,"aud":"a"}"#, false), (#"{"exp":"4000000000","aud":"a"}"#, false),
+        (#"{"exp":1}"#, false),
         (#"{"aud":"a"}"#, false), (#"{"exp":1,"aud":[1]}"#, false), ("[]", false), ("", false),
     ])
     func `a stored token must say for whom and how long`(payload: String, isOne: Bool) {

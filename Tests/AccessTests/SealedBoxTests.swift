@@ -15,7 +15,8 @@ struct SealedBoxTests {
             SealedBox.seal(message, to: client.publicKey, from: server, nonce: Array(0x64...0x7b)))
         #expect(
             Data(wire).base64EncodedString()
-                == "ZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXp7W3j7+RbTZYkEtI4JnGj4CYUXzoIdhtWv6CGo6lgQnjIOFde0evs4PSDNUQH9mhITgQ==")
+                == "ZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXp7W3j7+RbTZYkEtI4JnGj4CYUXzoIdhtWv6CGo6lgQnjIOFde0evs4PSDNUQH9mhITgQ=="
+        )
         #expect(SealedBox.open(wire, from: server.publicKey, with: client) == message)
     }
 
@@ -38,8 +39,10 @@ struct SealedBoxTests {
         #expect(SealedBox.seal(message, to: zero, from: try #require(server)) == nil)
     }
 
-    @Test(arguments: ["", "AAAA", "B6N8vBQgk8i3VdwbEOhstCY3StFqqFPtC9_AsrhtHH", "B6N8vBQgk8i3VdwbEOhstCY3StFqqFPtC9/AsrhtHHw=",
-        "B6N8vBQgk8i3VdwbEOhstCY3StFqqFPtC9_AsrhtHHx=", "B6N8vBQgk8i3VdwbEOhstCY3StFqqFPtC9_AsrhtHHw=="])
+    @Test(arguments: [
+        "", "AAAA", "B6N8vBQgk8i3VdwbEOhstCY3StFqqFPtC9_AsrhtHH", "B6N8vBQgk8i3VdwbEOhstCY3StFqqFPtC9/AsrhtHHw=",
+        "B6N8vBQgk8i3VdwbEOhstCY3StFqqFPtC9_AsrhtHHx=", "B6N8vBQgk8i3VdwbEOhstCY3StFqqFPtC9_AsrhtHHw==",
+    ])
     func `what is no key is none`(text: String) {
         #expect(SealedBox.PublicKey(text: text) == nil)
     }

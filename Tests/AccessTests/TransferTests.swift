@@ -17,7 +17,8 @@ import TunnelConfig
         let transport = Answering { _ in try answer(count.next()) }
         return (
             TransferStore(
-                base: try #require(WebURL("https://login.localhost/")), transport: transport, userAgent: "t", clock: clock),
+                base: try #require(WebURL("https://login.localhost/")), transport: transport, userAgent: "t",
+                clock: clock),
             { count.value }
         )
     }

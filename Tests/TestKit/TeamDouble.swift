@@ -192,7 +192,9 @@ package final class TeamDouble: LoginTransport {
         guard isTransfer else { return WebAnswer(status: 200, body: Array(Self.certificate.utf8)) }
         let isWhole = state.withLock { $0.handsOutSessions }
         let message = #"{"app_token":"\#(try await token())","org_token":"\#(isWhole ? try await token("org") : "")"}"#
-        guard let sealed = SealedBox.seal(Array(message.utf8), to: key, from: pair) else { return WebAnswer(status: 500) }
+        guard let sealed = SealedBox.seal(Array(message.utf8), to: key, from: pair) else {
+            return WebAnswer(status: 500)
+        }
         return WebAnswer(
             status: 200, headers: ["service-public-key": pair.publicKey.text],
             body: Array(Data(sealed).base64EncodedString().utf8))

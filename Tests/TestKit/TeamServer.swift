@@ -113,7 +113,8 @@ package final class TeamServer: Sendable {
         }
 
         private func write(_ answer: WebAnswer, _ context: ChannelHandlerContext) {
-            var head = "HTTP/1.1 \(answer.status) Answer\r\nContent-Length: \(answer.body.count)\r\nConnection: close\r\n"
+            var head =
+                "HTTP/1.1 \(answer.status) Answer\r\nContent-Length: \(answer.body.count)\r\nConnection: close\r\n"
             for (name, value) in answer.headers { head += "\(name): \(value)\r\n" }
             var out = ByteBuffer(string: head + "\r\n")
             out.writeBytes(answer.body)

@@ -33,13 +33,15 @@ extension AccessLogin {
         guard let message = Self.opened(answer, by: pair),
             let tokens = try? JSONDecoder().decode(Tokens.self, from: Data(message))
         else {
-            throw LoginError(.transfer, "what \(configuration.storeURL) handed out was not sealed for this login; try again")
+            throw LoginError(
+                .transfer, "what \(configuration.storeURL) handed out was not sealed for this login; try again")
         }
         guard let token = AccessToken(tokens.appToken), token.audience.contains(application.audience),
             token.isLive(at: now())
         else {
             throw LoginError(
-                .transfer, "the login gave no token for \(application.url.authority) that is valid now; check the clocks")
+                .transfer,
+                "the login gave no token for \(application.url.authority) that is valid now; check the clocks")
         }
         if let text = tokens.orgToken, let teamToken = AccessToken(text), teamToken.isLive(at: now()) {
             try store.write(teamToken.text, to: application.teamTokenFile)

@@ -43,7 +43,9 @@ struct ApplicationDiscovery: Sendable {
         guard let claims = try await verified(token, by: team) else {
             throw refusal(url, "its metadata JWT is not signed by \(team)")
         }
-        guard claims.hostname.lowercased() == url.host else { throw refusal(url, "its metadata JWT is for another host") }
+        guard claims.hostname.lowercased() == url.host else {
+            throw refusal(url, "its metadata JWT is for another host")
+        }
         guard claims.type == "match" else { throw refusal(url, "its metadata JWT is of another type") }
         guard !claims.aud.isEmpty else { throw refusal(url, "its metadata JWT names no application") }
         let age = now().timeIntervalSince1970 - Double(claims.iat)
@@ -79,7 +81,8 @@ struct ApplicationDiscovery: Sendable {
                 longestBody: Self.longestKeySet))
         guard answer.status == 200, let keys = TeamKeys(json: answer.body) else {
             throw LoginError(
-                .badAnswer, "\(url.place) answered \(answer.status) without keys; check that \(team) is the team domain")
+                .badAnswer, "\(url.place) answered \(answer.status) without keys; check that \(team) is the team domain"
+            )
         }
         // Without it they are fetched again next time.
         try? store.write(keys.json, to: ProtectedApplication.keyFile(team))
@@ -116,7 +119,8 @@ struct ApplicationDiscovery: Sendable {
     }
 
     private static func printable(_ text: String) -> String {
-        String(text.prefix(100).map { $0.isASCII && ($0.isLetter || $0.isNumber || ".:-@/#?%".contains($0)) ? $0 : "?" })
+        String(
+            text.prefix(100).map { $0.isASCII && ($0.isLetter || $0.isNumber || ".:-@/#?%".contains($0)) ? $0 : "?" })
     }
 
     private func refusal(_ url: WebURL, _ reason: String) -> LoginError {

@@ -24,7 +24,8 @@ package struct AuthDomains: Sendable, Equatable {
             guard let domain = Self.parse(entry) else {
                 throw LoginError(
                     .configuration,
-                    "\"\(entry)\" is no team domain; give --auth-domain as HOST or HOST:PORT, such as acme.site.com:8443")
+                    "\"\(entry)\" is no team domain; give --auth-domain as HOST or HOST:PORT, such as acme.site.com:8443"
+                )
             }
             return domain
         }

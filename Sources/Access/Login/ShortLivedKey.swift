@@ -39,7 +39,8 @@ package struct ShortLivedKey: Sendable {
             let refusal = try? decoder.decode(Refusal.self, from: Data(answer.body))
             throw LoginError(
                 .refused,
-                "\(refusal?.status ?? answer.status): \(refusal.map { Self.line($0.message) } ?? "\(application.team) signed nothing")")
+                "\(refusal?.status ?? answer.status): \(refusal.map { Self.line($0.message) } ?? "\(application.team) signed nothing")"
+            )
         }
         guard let certificate = try? decoder.decode(Certificate.self, from: Data(answer.body)).certificate,
             certificate.contains("-cert-v01@openssh.com "), certificate.utf8.allSatisfy({ $0 < 0x7F })

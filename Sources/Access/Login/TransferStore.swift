@@ -38,7 +38,8 @@ struct TransferStore: Sendable {
                 case 200 where !answer.body.isEmpty: return answer
                 case 500...:
                     throw LoginError(
-                        .transfer, "failed to run transfer service: \(base) answered \(answer.status); see the edge's log")
+                        .transfer,
+                        "failed to run transfer service: \(base) answered \(answer.status); see the edge's log")
                 default: onEmpty()
                 }
             } catch let error as LoginError {

@@ -43,8 +43,11 @@ extension AccessServer {
         guard let application = policies.snapshot.configuration.applications.first(where: { $0.audience == audience }),
             application.kind == .ssh
         else { return refuse(403, "the application is none of type ssh") }
-        guard let host = application.domains.first(where: { !$0.host.isWildcard })?.host.text,
-            case .admitted = verdict(on: session.identity, audience: audience, host: host, path: "/", call: call)
+        // Any host that the application guards: its policies are the same everywhere.
+        guard let domain = application.domains.first,
+            case .admitted = verdict(
+                on: session.identity, audience: audience, host: domain.host.text.replacing("*", with: "a"),
+                path: "/" + domain.path.text.replacing("*", with: "a").dropFirst(), call: call)
         else { return refuse(403, "no policy lets you in") }
         guard let email = session.profile.email, let principal = Self.principal(of: email) else {
             return refuse(403, "the login has no verified address that makes a user name")

@@ -37,7 +37,7 @@ struct CurlCommand: CloudflaredCommand {
             token = try await Interruption.stopping {
                 try await login.acceptedToken(for: try await login.application(at: address))
             }
-        } catch where isTokenOptional && !(error is CommandError) {
+        } catch  where isTokenOptional && !(error is CommandError) {
             context.logger.info("Running curl without a token", metadata: ["error": "\(error)"])
             token = nil
         }
@@ -46,14 +46,18 @@ struct CurlCommand: CloudflaredCommand {
     }
 
     /// The token goes through a pipe: arguments can be read by every user of the host.
-    private static func run(_ words: [String], with token: AccessToken?, _ context: CommandContext) async throws -> Int32 {
+    private static func run(_ words: [String], with token: AccessToken?, _ context: CommandContext) async throws
+        -> Int32
+    {
         guard let program = Browser.find("curl", context.environment) else {
             throw CommandError(.unavailable, "curl is not on the PATH; install it")
         }
         var words = [program] + words
         var ends: [Int32] = [-1, -1]
         if let token {
-            guard Glibc.pipe(&ends) == 0, fcntl(ends[1], F_SETFD, FD_CLOEXEC) == 0 else { throw CommandError(.failure, "cannot make a pipe for curl") }
+            guard Glibc.pipe(&ends) == 0, fcntl(ends[1], F_SETFD, FD_CLOEXEC) == 0 else {
+                throw CommandError(.failure, "cannot make a pipe for curl")
+            }
             let header = Array("Cf-Access-Token: \(token.text)\n".utf8)
             // A pipe holds it whole: a token is far below 64 KiB.
             let count = write(ends[1], header, header.count)

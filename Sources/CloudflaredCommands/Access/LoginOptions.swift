@@ -27,7 +27,8 @@ struct LoginOptions: ParsableArguments {
 
     /// - Parameter hostname: of which `connectTo` speaks.
     func login(
-        _ context: CommandContext, hostname: AccessHostname? = nil, connectTo: ConnectTo? = nil, closesPage: Bool = false,
+        _ context: CommandContext, hostname: AccessHostname? = nil, connectTo: ConnectTo? = nil,
+        closesPage: Bool = false,
         presenter: (any LoginPresenter)? = nil
     ) throws -> AccessLogin {
         try LoginSettings(domains: authDomain, storeURL: accessStoreURL, isFedRAMP: fedramp).login(

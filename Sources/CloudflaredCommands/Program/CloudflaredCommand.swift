@@ -40,7 +40,9 @@ struct Cloudflared: CommandContainer {
             Exit codes: 0 done, 1 failed, 2 wrong command line, 69 unavailable, 78 wrong configuration.
             """,
         version: BuildInfo.current.line,
-        subcommands: [TunnelCommand.self, AccessCommand.self, LoginCommand.self, ServiceCommand.self, VersionCommand.self])
+        subcommands: [
+            TunnelCommand.self, AccessCommand.self, LoginCommand.self, ServiceCommand.self, VersionCommand.self,
+        ])
 }
 
 struct VersionCommand: CommandContainer {

@@ -16,7 +16,8 @@ struct LoginCommand: CloudflaredCommand {
             """)
 
     @Option(
-        name: .customLong("loginURL"), help: ArgumentHelp("Page of the account where a person logs in.", valueName: "url"))
+        name: .customLong("loginURL"),
+        help: ArgumentHelp("Page of the account where a person logs in.", valueName: "url"))
     var loginURL: String?
 
     @Option(
@@ -44,12 +45,14 @@ struct LoginCommand: CloudflaredCommand {
         let store = TokenStore(environment: context.environment)
         let path = store.path("cert.pem")
         try store.prepare()
-        if let size = (try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? NSNumber, size.intValue > 0 {
+        if let size = (try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? NSNumber, size.intValue > 0
+        {
             throw CommandError(
                 .configuration, "there is a certificate already at \(path): move it away to log in again")
         }
         let settings = LoginSettings(domains: [], storeURL: accessStoreURL, isFedRAMP: fedramp)
-        let dashboard = fedramp ? "https://dash.fed.cloudflare.com/argotunnel" : "https://dash.cloudflare.com/argotunnel"
+        let dashboard =
+            fedramp ? "https://dash.fed.cloudflare.com/argotunnel" : "https://dash.cloudflare.com/argotunnel"
         let page = try Self.url(loginURL ?? dashboard, of: "--loginURL")
         let callback = try callbackURL.map { try Self.url($0, of: "--callbackURL") } ?? settings.store()
         let login = try settings.login(
