@@ -91,7 +91,9 @@ struct AccessCalls: Sendable {
     private func edit(
         _ kind: AccessDocument.Kind, _ context: ControlContext, _ work: (AccessDocument) throws -> AccessDocument
     ) async throws -> Response {
-        for attempt in 1... {
+        var attempt = 0
+        while true {
+            attempt += 1
             let (former, version) = try await read(kind, context)
             do {
                 return try await put(try work(former), expecting: version, context)

@@ -46,7 +46,7 @@ struct EdgeRun {
         try await access.prepare()
         let server = EdgeServer(
             configuration: configuration, store: store, account: { await Self.answer($0, control) }, access: access,
-            policies: policies, group: MultiThreadedEventLoopGroup.singleton, logger: logger)
+            audit: audit, policies: policies, group: MultiThreadedEventLoopGroup.singleton, logger: logger)
         let service = EdgeService(
             server: server, source: source, drain: configuration.limits.drain, logger: logger)
         let file = ListeningFile(dataDirectory: directory.path)

@@ -10,7 +10,9 @@ extension Administration {
     func edit(
         _ what: String, _ work: (AccessFile) throws -> [AccessDocument.Change]
     ) async throws -> [AccessDocument.Change] {
-        for attempt in 1... {
+        var attempt = 0
+        while true {
+            attempt += 1
             let (documents, version) = try await store.accessDocuments()
             let changes = try work(try AccessFile(documents))
             try check(changes)
