@@ -34,10 +34,14 @@ package struct AccessServer: AccessService {
     /// Proves that a form was made for the session that sends it. As old as the process.
     let formKey = SymmetricKey(size: .bits256)
 
+    /// - Parameters:
+    ///   - names: asked for every request.
+    ///   - providerPatience: how long an identity provider may take for one answer.
     package init(
         store: any ClusterStore, policies: PolicyCache, names: @escaping @Sendable () -> TeamNames, audit: AuditLog?,
         accountCertificate: (@Sendable () throws -> String)? = nil, logger: Logger,
-        clock: any Clock<Duration> = ContinuousClock(), now: @escaping @Sendable () -> Date = { Date() }
+        providerPatience: Duration = .seconds(10), clock: any Clock<Duration> = ContinuousClock(),
+        now: @escaping @Sendable () -> Date = { Date() }
     ) {
         self.store = store
         self.policies = policies
@@ -48,7 +52,7 @@ package struct AccessServer: AccessService {
         self.clock = clock
         self.now = now
         keys = KeyRing(store: store, logger: logger, now: now)
-        providers = ProviderClient(now: now)
+        providers = ProviderClient(patience: providerPatience, now: now)
         transfers = TransferStore(clock: clock, now: now)
     }
 
@@ -86,7 +90,9 @@ package struct AccessServer: AccessService {
     package func respond(to request: AccessRequest, application: AccessApplication?) async -> AccessResponse {
         let names = names()
         let call = Call(request)
-        if request.host == names.store || TeamNames.officialStores.contains(request.host) { return await transfer(call) }
+        if request.host == names.store || TeamNames.officialStores.contains(request.host) {
+            return await transfer(call)
+        }
         if request.host == names.team { return await teamHost(call) }
         return await applicationHost(call)
     }

@@ -172,6 +172,19 @@ struct LoginAttackTests {
         #expect(answer.body.contains("cannot be reached"))
     }
 
+    @Test func `a provider that does not answer is not waited for`() async throws {
+        let provider = try ProviderDouble()
+        try await provider.whileServing {
+            provider.set { $0.isSlow = true }
+            let team = try await TeamFixture(
+                providers: [provider.record()], providerPatience: .milliseconds(100))
+            let (_, answer) = try await Browser(team, provider: provider).open(LoginTests.app)
+            provider.set { $0.isSlow = false }
+            #expect(answer.status == 502)
+            #expect(answer.body.contains("no answer within"))
+        }
+    }
+
     @Test func `a provider whose certificate is not trusted is not asked`() async throws {
         let (provider, stranger) = (try ProviderDouble(), try ProviderDouble())
         try await provider.whileServing {
@@ -187,13 +200,15 @@ struct LoginAttackTests {
     // MARK: 3. Redirects
 
     @Test(arguments: [
-        "//evil.test", "/\\evil.test", "https://evil.test/", "/a\nSet-Cookie: x", "\\/evil.test", "", "evil", "/é", "/\t/evil",
+        "//evil.test", "/\\evil.test", "https://evil.test/", "/a\nSet-Cookie: x", "\\/evil.test", "", "evil", "/é",
+        "/\t/evil",
     ])
     func `only a path of this host is gone back to`(text: String) {
         #expect(RedirectPath(text) == nil)
     }
 
-    @Test func `the login page believes no other path, host or application than the one that was signed`() async throws {
+    @Test func `the login page believes no other path, host or application than the one that was signed`() async throws
+    {
         try await withTeam { team, _, browser in
             let first = try await browser.send("GET", LoginTests.app).location
             // What is not signed does not count.
@@ -223,7 +238,8 @@ struct LoginAttackTests {
             #expect(try await browser.send("GET", try changed(first, "meta", to: token)).status == 400)
             let body = try #require(Base64URL.decode(token.split(separator: ".")[1]))
             let text = String(decoding: body, as: UTF8.self)
-            #expect(!text.contains("\"iss\"") && text.contains("\"aud\":\"aaaa\"") && text.contains("\"type\":\"match\""))
+            #expect(
+                !text.contains("\"iss\"") && text.contains("\"aud\":\"aaaa\"") && text.contains("\"type\":\"match\""))
         }
     }
 
@@ -254,11 +270,16 @@ struct LoginAttackTests {
             let thief = Browser(team, provider: provider)
             _ = try await thief.send("GET", LoginTests.app)
             #expect(try await thief.send("GET", try await wayBack(browser)).status == 400)
-            let other = try await wayBack(browser).replacing("app.site.test", with: "other.site.test")
+            func bounce() async throws -> String {
+                let login = try await browser.send("GET", LoginTests.app).location
+                return try await browser.send("GET", login).location
+            }
+            let other = try await bounce().replacing("app.site.test", with: "other.site.test")
             _ = try await browser.send("GET", "https://other.site.test:8443/")
+            browser.set(
+                Cookies.appSession, browser.cookie(Cookies.appSession, at: "app.site.test"), at: "other.site.test")
             #expect(try await browser.send("GET", other).status == 400)
-            let third = try await browser.send("GET", LoginTests.app)
-            let back = try await browser.send("GET", third.location).location
+            let back = try await bounce()
             #expect(try await browser.send("GET", try changed(back, "state", to: "0")).status == 400)
         }
     }
@@ -312,7 +333,8 @@ struct LoginAttackTests {
     @Test func `every answer forbids to keep it, to frame it, and to come without TLS`() async throws {
         try await withTeam { team, _, browser in
             let urls = [
-                LoginTests.app, "https://acme.site.test:8443/cdn-cgi/access/login/x", "https://acme.site.test:8443/nothing",
+                LoginTests.app, "https://acme.site.test:8443/cdn-cgi/access/login/x",
+                "https://acme.site.test:8443/nothing",
                 "https://app.site.test:8443/cdn-cgi/access/authorized", "https://login.site.test:8443/transfer/x",
                 "https://app.site.test:8443/cdn-cgi/access/cli", "https://acme.site.test:8443/cdn-cgi/access/callback",
                 "https://app.site.test:8443/cdn-cgi/access/get-identity", "https://acme.site.test:8443/argotunnel",

@@ -15,7 +15,9 @@ struct ConsentAttackTests {
 
     /// A link that a program waits for, opened by somebody who is logged in.
     private func withQuestion(
-        _ body: @escaping @Sendable (TeamFixture, ProviderDouble, Browser, _ url: String, _ form: String) async throws -> Void
+        _ body:
+            @escaping @Sendable (TeamFixture, ProviderDouble, Browser, _ url: String, _ form: String) async throws ->
+            Void
     ) async throws {
         try await withTeam { team, provider, browser in
             let key = try #require(SealedBox.KeyPair.generate()).publicKey

@@ -62,7 +62,8 @@ struct FuzzTests {
                     // Changed inside, with the signature of the good one.
                     let head = dice.mutated(parts[0], alphabet: Self.printable)
                     let body = dice.mutated(parts[1], alphabet: Self.printable)
-                    token = "\(Base64URL.encode(head.utf8)).\(Base64URL.encode(body.utf8)).\(good.split(separator: ".")[2])"
+                    token =
+                        "\(Base64URL.encode(head.utf8)).\(Base64URL.encode(body.utf8)).\(good.split(separator: ".")[2])"
                 }
                 guard token != good else { return }
                 for kind in TokenKind.allCases {

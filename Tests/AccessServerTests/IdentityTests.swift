@@ -204,9 +204,39 @@ struct CertificateTests {
         }
     }
 
-    @Test(arguments: [("alice@a.test", "alice"), ("A.B+c@a.test", "a.b+c"), ("a,b@a.test", nil), ("@a.test", nil),
-        ("a*@a.test", nil), ("root\n@a.test", nil), ("ä@a.test", nil)] as [(String, String?)])
+    @Test(
+        arguments: [
+            ("alice@a.test", "alice"), ("A.B+c@a.test", "a.b+c"), ("a,b@a.test", nil), ("@a.test", nil),
+            ("a*@a.test", nil), ("root\n@a.test", nil), ("ä@a.test", nil),
+        ] as [(String, String?)])
     func `a principal is a plain name`(email: String, principal: String?) {
         #expect(AccessServer.principal(of: email) == principal)
+    }
+}
+
+extension CertificateTests {
+    private static let keygen = "/usr/bin/ssh-keygen"
+
+    @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: keygen)))
+    func `OpenSSH reads the certificate`() async throws {
+        let authority = P256.Signing.PrivateKey()
+        let certificate = SSHCertificate(
+            key: SSHPublicKey(P256.Signing.PrivateKey().publicKey), serial: 7, keyID: "id", principals: ["alice"],
+            validAfter: 1_800_000_000, validBefore: 1_800_000_240, nonce: Array(repeating: 1, count: 32))
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString)-cert.pub")
+        try (try certificate.line(signedBy: authority) + "\n").write(to: file, atomically: true, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(at: file) }
+        let (process, output) = (Process(), Pipe())
+        process.executableURL = URL(fileURLWithPath: Self.keygen)
+        process.arguments = ["-L", "-f", file.path]
+        process.environment = ["TZ": "UTC"]
+        process.standardOutput = output
+        try process.run()
+        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0)
+        #expect(text.contains("ecdsa-sha2-nistp256-cert-v01@openssh.com user certificate"))
+        #expect(text.contains("alice") && text.contains("Serial: 7") && text.contains("permit-agent-forwarding"))
+        #expect(text.contains("Valid: from 2027-01-15T08:00:00 to 2027-01-15T08:04:00"))
     }
 }

@@ -19,7 +19,8 @@ struct LoginTests {
             #expect(first.status == 302)
             #expect(
                 first.location.hasPrefix(
-                    "https://acme.site.test:8443/cdn-cgi/access/login/app.site.test:8443?kid=aaaa&redirect_url=%2Fstart%3Fa%3Db&meta="))
+                    "https://acme.site.test:8443/cdn-cgi/access/login/app.site.test:8443?kid=aaaa&redirect_url=%2Fstart%3Fa%3Db&meta="
+                ))
             #expect(first.headers.first(name: "cache-control") == "no-store")
             let appSession = try #require(first.headers.first(name: "set-cookie"))
             #expect(appSession.contains("; Path=/; Secure; HttpOnly; SameSite=None; Expires="))
@@ -121,7 +122,8 @@ struct LoginTests {
             provider.set { state in
                 state.left = ["groups"]
                 state.userinfo = [
-                    "sub": .string("alice-1"), "groups": .array([.string("rdp-users")]), "email": .string("x@else.test"),
+                    "sub": .string("alice-1"), "groups": .array([.string("rdp-users")]),
+                    "email": .string("x@else.test"),
                 ]
             }
             let (_, answer) = try await browser.open("https://other.site.test:8443/")

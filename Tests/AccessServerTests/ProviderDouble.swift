@@ -56,7 +56,8 @@ final class ProviderDouble: Sendable {
     init() throws {
         authority = try CertificateAuthority(
             name: "provider", notBefore: Date(), notAfter: Date().addingTimeInterval(86_400))
-        authorityFile = FileManager.default.temporaryDirectory
+        authorityFile =
+            FileManager.default.temporaryDirectory
             .appendingPathComponent("provider-\(UUID().uuidString).pem").path
         try authority.certificatePEM.write(toFile: authorityFile, atomically: true, encoding: .utf8)
     }
@@ -127,7 +128,7 @@ final class ProviderDouble: Sendable {
             ($0.isBroken, $0.issuerOfDocument, $0.isSlow, $0.userinfo != nil)
         }
         // Until whoever asked has lost patience and gone.
-        while isSlow, !Task.isCancelled { await Task.yield() }
+        while isSlow, !Task.isCancelled, state.withLock(\.isSlow) { await Task.yield() }
         var members: [String: JSONValue] = [
             "issuer": .string(named ?? issuer), "authorization_endpoint": .string("\(issuer)/authorize"),
             "token_endpoint": .string("\(issuer)/token"), "jwks_uri": .string("\(issuer)/keys"),
@@ -165,7 +166,8 @@ final class ProviderDouble: Sendable {
             body.split(separator: "&").map { field -> (String, String) in
                 let parts = field.split(separator: "=", maxSplits: 1)
                 return (String(parts[0]), parts[1].removingPercentEncoding ?? "")
-            }) { first, _ in first }
+            }
+        ) { first, _ in first }
         let pair = Data("\(Self.clientID):\(Self.clientSecret)".utf8).base64EncodedString()
         guard request.headers[.authorization] == "Basic \(pair)" else { return Response(status: .unauthorized) }
         let challenge = Base64URL.encode(SHA256.hash(data: Data((fields["code_verifier"] ?? "").utf8)))
@@ -208,7 +210,8 @@ final class ProviderDouble: Sendable {
             state.keyReads += 1
             return (state.key, state.keyID)
         }
-        let point = Array(try P256.Signing.PublicKey(pemRepresentation: key.publicKey.pemRepresentation).rawRepresentation)
+        let point = Array(
+            try P256.Signing.PublicKey(pemRepresentation: key.publicKey.pemRepresentation).rawRepresentation)
         return Self.json(
             .object([
                 "keys": .array([

@@ -17,7 +17,8 @@ struct TransferTests {
         let org_token: String
     }
 
-    static func link(_ key: SealedBox.PublicKey, aud: String = "aaaa", extra: String = "&send_org_token=true") -> String {
+    static func link(_ key: SealedBox.PublicKey, aud: String = "aaaa", extra: String = "&send_org_token=true") -> String
+    {
         "\(app)/cdn-cgi/access/cli?aud=\(aud)&edge_token_transfer=true"
             + "&redirect_url=\(Form.encoded("\(app)/start?aud=\(aud)"))&token=\(Form.encoded(key.text))\(extra)"
     }
@@ -117,7 +118,8 @@ struct TransferTests {
     @Test func `the account's certificate goes to whom the policy names, and to nobody else`() async throws {
         try await withTeam { team, provider, browser in
             let key = try #require(SealedBox.KeyPair.generate()).publicKey.text
-            let page = "https://acme.site.test:8443/argotunnel?aud=&callback="
+            let page =
+                "https://acme.site.test:8443/argotunnel?aud=&callback="
                 + Form.encoded("https://login.cloudflareaccess.org/\(key)")
             let answer = try await Self.whilePolling(Browser(team), "\(Self.store)/\(key)") {
                 let (url, question) = try await browser.open(page)

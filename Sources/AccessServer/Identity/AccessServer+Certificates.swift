@@ -22,8 +22,8 @@ extension AccessServer {
         }
 
         let keys: [Key]
-        let public_cert: PublicCertificate?
-        let public_certs: [PublicCertificate]
+        let publicCert: PublicCertificate?
+        let publicCerts: [PublicCertificate]
     }
 
     func certificates() async -> AccessResponse {
@@ -38,7 +38,7 @@ extension AccessServer {
                         KeySet.Key(
                             kid: $0.key.id, e: $0.key.exponent,
                             n: $0.key.modulus)
-                    }, public_cert: certificates.first, public_certs: certificates))
+                    }, publicCert: certificates.first, publicCerts: certificates))
             response.headers.replaceOrAdd(name: "cache-control", value: "max-age=3600")
             return response
         } catch {

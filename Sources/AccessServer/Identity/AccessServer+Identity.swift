@@ -16,18 +16,18 @@ extension AccessServer {
         let id: String
         let name: String?
         let email: String?
-        let user_uuid: String
-        let account_id: String
+        let userUuid: String
+        let accountId: String
         let idp: Provider
         let geo: Place
         let iat: Int
         let ip: String
-        let auth_status: String
-        let common_name: String
-        let service_token_id: String
-        let service_token_status: Bool
-        let is_warp: Bool
-        let is_gateway: Bool
+        let authStatus: String
+        let commonName: String
+        let serviceTokenId: String
+        let serviceTokenStatus: Bool
+        let isWarp: Bool
+        let isGateway: Bool
         let groups: [String]?
         let amr: [String]
         let custom: [String: [String]]
@@ -42,10 +42,10 @@ extension AccessServer {
         let profile = person.session.profile
         return .json(
             Identity(
-                id: profile.userID, name: profile.name, email: profile.email, user_uuid: profile.userID,
-                account_id: account.id, idp: .init(id: profile.provider, type: "oidc"), geo: .init(country: ""),
-                iat: person.claims.issuedAt.wholeSeconds, ip: person.session.address, auth_status: "NONE",
-                common_name: "", service_token_id: "", service_token_status: false, is_warp: false, is_gateway: false,
+                id: profile.userID, name: profile.name, email: profile.email, userUuid: profile.userID,
+                accountId: account.id, idp: .init(id: profile.provider, type: "oidc"), geo: .init(country: ""),
+                iat: person.claims.issuedAt.wholeSeconds, ip: person.session.address, authStatus: "NONE",
+                commonName: "", serviceTokenId: "", serviceTokenStatus: false, isWarp: false, isGateway: false,
                 groups: profile.claims["groups"], amr: profile.authMethods, custom: profile.claims, version: 1))
     }
 

@@ -8,8 +8,7 @@ import NIOHTTP1
 /// A login on the way back to its application. Taken once.
 struct PendingAdmission: Sendable {
     let audience: String
-    /// With the port that the visitor uses.
-    let authority: String
+    let host: String
     let redirect: RedirectPath
     let decisionPath: String
     let session: AccessSession.ID
@@ -66,7 +65,7 @@ extension AccessServer {
                 "kid": application.audience, "redirect_url": redirect.text, "meta": meta,
             ])
             var response = AccessResponse.redirect(
-                to: "\(names().issuer)/cdn-cgi/access/login/\(request.authority)?\(query)")
+                to: "\(names().issuer)/cdn-cgi/access/login/\(names().authority(of: request.host))?\(query)")
             response.headers.add(name: "cf-access-domain", value: request.host)
             response.headers.add(name: "cf-access-aud", value: application.audience)
             response.add([
@@ -84,7 +83,7 @@ extension AccessServer {
         let ray = call.request.ray
         guard let nonce = call.query?["nonce"], let state = call.query?["state"],
             let pending = admissions.take(nonce, now: now()), pending.state == state,
-            pending.authority == call.request.authority,
+            pending.host == call.request.host,
             let own = call.cookies.random(Cookies.appSession), RandomText.sha256(own) == pending.appSession
         else {
             note(.login, "refused", call) { $0.reason = "the way back is used up, too late, or another browser's" }

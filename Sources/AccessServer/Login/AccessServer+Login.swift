@@ -8,8 +8,6 @@ import NIOHTTP1
 /// What a login is for, as the signed `meta` says.
 struct LoginPurpose: Sendable {
     let audience: String
-    /// With the port that the visitor uses.
-    let authority: String
     let host: String
     let redirect: RedirectPath
     let decisionPath: String
@@ -66,7 +64,7 @@ extension AccessServer {
             applicationHost == host || applicationHost == names().authority(of: host)
         else { return nil }
         return LoginPurpose(
-            audience: audience, authority: applicationHost, host: host, redirect: redirect,
+            audience: audience, host: host, redirect: redirect,
             decisionPath: body.decisionPath ?? redirect.text, appSession: appSession)
     }
 
@@ -173,14 +171,14 @@ extension AccessServer {
         if purpose.host == names().team { return .redirect(to: purpose.redirect.text, cookies: cookies) }
         let state = RandomText.hex(bytes: 16)
         let admission = PendingAdmission(
-            audience: purpose.audience, authority: purpose.authority, redirect: purpose.redirect,
+            audience: purpose.audience, host: purpose.host, redirect: purpose.redirect,
             decisionPath: purpose.decisionPath, session: session.id, appSession: purpose.appSession, state: state)
         guard let nonce = admissions.add(admission, from: call.request.address, now: now()) else {
             return Pages.busy().response(ray: call.request.ray)
         }
         let query = Form.query(["nonce": nonce, "state": state])
         return .redirect(
-            to: "https://\(purpose.authority)/cdn-cgi/access/authorized?\(query)", cookies: cookies)
+            to: "https://\(names().authority(of: purpose.host))/cdn-cgi/access/authorized?\(query)", cookies: cookies)
     }
 
     // MARK: Failures

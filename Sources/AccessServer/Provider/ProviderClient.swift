@@ -29,10 +29,14 @@ final class ProviderClient: Sendable {
     private static let keysPause: TimeInterval = 1
     private static let mostCached = 64
 
+    private let patience: Duration
     private let now: @Sendable () -> Date
     private let cache = Mutex(Cache())
 
-    init(now: @escaping @Sendable () -> Date) { self.now = now }
+    init(patience: Duration, now: @escaping @Sendable () -> Date) {
+        self.patience = patience
+        self.now = now
+    }
 
     /// Where the browser is sent.
     func authorizationURL(
@@ -59,17 +63,18 @@ final class ProviderClient: Sendable {
         let metadata = try await metadata(of: provider)
         // Another provider's answer, led here to have its code tried at this one (RFC 9207).
         guard issuer == metadata.issuer || issuer == nil && !metadata.sendsIssuer else {
-            throw ProviderFailure(.untrusted, "callback", "it comes from another provider than the login was begun with")
+            throw ProviderFailure(
+                .untrusted, "callback", "it comes from another provider than the login was begun with")
         }
         let tokens = try await tokens(
             provider, metadata, code: code, verifier: secrets.verifier, redirectURI: redirectURI)
-        guard tokens.id_token.utf8.count <= CompactToken.longest else {
+        guard tokens.idToken.utf8.count <= CompactToken.longest else {
             throw ProviderFailure(.badAnswer, "id_token", "it is longer than 8 KiB; ask for fewer claims")
         }
-        var claims = try await signedClaims(tokens.id_token, provider, metadata)
+        var claims = try await signedClaims(tokens.idToken, provider, metadata)
         let subject = try ProviderIdentity.check(
             claims, issuer: metadata.issuer, clientID: provider.clientID, nonce: secrets.nonce, now: now())
-        if let endpoint = metadata.userinfoEndpoint, let bearer = tokens.access_token,
+        if let endpoint = metadata.userinfoEndpoint, let bearer = tokens.accessToken,
             ProviderIdentity.isIncomplete(claims, for: provider)
         {
             let more = try await userinfo(provider, endpoint, bearer: bearer, subject: subject)
@@ -82,8 +87,8 @@ final class ProviderClient: Sendable {
 
     // The names are the standard's.
     private struct Tokens: Decodable {
-        let id_token: String
-        let access_token: String?
+        let idToken: String
+        let accessToken: String?
     }
 
     private func tokens(
@@ -96,7 +101,7 @@ final class ProviderClient: Sendable {
             "grant_type": "authorization_code", "code": code, "redirect_uri": redirectURI, "code_verifier": verifier,
         ])
         let own = Form.query(["client_id": provider.clientID])
-        let exchange = ProviderExchange(provider: provider, hop: hop)
+        let exchange = self.exchange(provider, hop)
         let answer: Data
         if secret.isEmpty {
             answer = try await exchange.post(metadata.tokenEndpoint, form: "\(fields)&\(own)", authorization: nil)
@@ -119,7 +124,7 @@ final class ProviderClient: Sendable {
     private func userinfo(
         _ provider: IdentityProvider, _ endpoint: String, bearer: String, subject: String
     ) async throws -> [String: JSONValue] {
-        let answer = try await ProviderExchange(provider: provider, hop: "userinfo").get(endpoint, bearer: bearer)
+        let answer = try await exchange(provider, "userinfo").get(endpoint, bearer: bearer)
         guard let claims = try? JSONDecoder().decode([String: JSONValue].self, from: answer) else {
             throw ProviderFailure(.badAnswer, "userinfo", "it is not plain JSON")
         }
@@ -140,6 +145,10 @@ final class ProviderClient: Sendable {
         return claims
     }
 
+    private func exchange(_ provider: IdentityProvider, _ hop: String) -> ProviderExchange {
+        ProviderExchange(provider: provider, hop: hop, patience: patience)
+    }
+
     // MARK: What is kept
 
     private func metadata(of provider: IdentityProvider) async throws -> ProviderMetadata {
@@ -147,7 +156,7 @@ final class ProviderClient: Sendable {
         if let cached = cache.withLock({ $0.metadata[provider] }), now < cached.readAt + Self.metadataAge {
             return cached.value
         }
-        let answer = try await ProviderExchange(provider: provider, hop: ProviderMetadata.hop)
+        let answer = try await exchange(provider, ProviderMetadata.hop)
             .get(ProviderMetadata.address(of: provider))
         let value = try ProviderMetadata(json: answer, of: provider)
         cache.withLock { cache in
@@ -163,7 +172,7 @@ final class ProviderClient: Sendable {
         let now = now()
         let age = isStale ? Self.keysPause : Self.keysAge
         if let cached = cache.withLock({ $0.keys[provider] }), now < cached.readAt + age { return cached.value }
-        let answer = try await ProviderExchange(provider: provider, hop: "keys").get(metadata.keysEndpoint)
+        let answer = try await exchange(provider, "keys").get(metadata.keysEndpoint)
         let value = try ProviderKeys(json: answer)
         cache.withLock { cache in
             if cache.keys.count >= Self.mostCached { cache.keys = [:] }

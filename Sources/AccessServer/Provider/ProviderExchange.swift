@@ -7,12 +7,12 @@ import NIOSSL
 
 /// One request to an identity provider, on a connection of its own: logins are rare, and so nothing needs to be kept.
 struct ProviderExchange: Sendable {
-    private static let timeout = Duration.seconds(10)
     private static let largestAnswer = 1 << 20
 
     let provider: IdentityProvider
     /// For failures.
     let hop: String
+    let patience: Duration
 
     func get(_ url: String, bearer: String? = nil) async throws -> Data {
         var request = HTTPClientRequest(url: url)
@@ -50,7 +50,7 @@ struct ProviderExchange: Sendable {
         } catch is NIOTooManyBytesError {
             throw ProviderFailure(.badAnswer, hop, "the answer is longer than 1 MiB")
         } catch let error as HTTPClientError where error == .deadlineExceeded || error == .connectTimeout {
-            throw ProviderFailure(.unreachable, hop, "no answer within \(Self.timeout)")
+            throw ProviderFailure(.unreachable, hop, "no answer within \(patience)")
         } catch let error where error is NIOSSLError || error is NIOSSLExtraError {
             throw ProviderFailure(
                 .unreachable, hop, "its certificate is not trusted; give the provider's authority as ca_pool")
@@ -73,8 +73,8 @@ struct ProviderExchange: Sendable {
                 default: throw ProviderFailure(.badAnswer, hop, "it answered \(response.status.code)")
                 }
             }
-            group.addTask {
-                try await Task.sleep(for: Self.timeout)
+            group.addTask { [patience] in
+                try await Task.sleep(for: patience)
                 throw HTTPClientError.deadlineExceeded
             }
             defer { group.cancelAll() }

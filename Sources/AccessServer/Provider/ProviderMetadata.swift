@@ -16,7 +16,7 @@ struct ProviderMetadata: Sendable, Hashable {
     init(json: Data, of provider: IdentityProvider) throws {
         let document: Document
         do {
-            document = try JSONDecoder().decode(Document.self, from: json)
+            document = try JSONDecoder.snakeCase.decode(Document.self, from: json)
         } catch {
             throw ProviderFailure(.badAnswer, Self.hop, "it is not a discovery document")
         }
@@ -24,12 +24,12 @@ struct ProviderMetadata: Sendable, Hashable {
             throw ProviderFailure(.untrusted, Self.hop, "it names another issuer than the one that is configured")
         }
         issuer = document.issuer
-        authorizationEndpoint = try Self.checked(document.authorization_endpoint)
-        tokenEndpoint = try Self.checked(document.token_endpoint)
-        keysEndpoint = try Self.checked(document.jwks_uri)
-        userinfoEndpoint = try document.userinfo_endpoint.map(Self.checked)
-        sendsIssuer = document.authorization_response_iss_parameter_supported ?? false
-        let methods = document.token_endpoint_auth_methods_supported ?? ["client_secret_basic"]
+        authorizationEndpoint = try Self.checked(document.authorizationEndpoint)
+        tokenEndpoint = try Self.checked(document.tokenEndpoint)
+        keysEndpoint = try Self.checked(document.jwksUri)
+        userinfoEndpoint = try document.userinfoEndpoint.map(Self.checked)
+        sendsIssuer = document.authorizationResponseIssParameterSupported ?? false
+        let methods = document.tokenEndpointAuthMethodsSupported ?? ["client_secret_basic"]
         takesBasicAuthentication = methods.contains("client_secret_basic") || !methods.contains("client_secret_post")
     }
 
@@ -53,14 +53,13 @@ struct ProviderMetadata: Sendable, Hashable {
         return url
     }
 
-    // The names are the standard's.
     private struct Document: Decodable {
         let issuer: String
-        let authorization_endpoint: String
-        let token_endpoint: String
-        let jwks_uri: String
-        let userinfo_endpoint: String?
-        let authorization_response_iss_parameter_supported: Bool?
-        let token_endpoint_auth_methods_supported: [String]?
+        let authorizationEndpoint: String
+        let tokenEndpoint: String
+        let jwksUri: String
+        let userinfoEndpoint: String?
+        let authorizationResponseIssParameterSupported: Bool?
+        let tokenEndpointAuthMethodsSupported: [String]?
     }
 }

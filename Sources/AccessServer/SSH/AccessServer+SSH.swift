@@ -9,7 +9,7 @@ import NIOCore
 /// Certificates for SSH, from a token of the application (access-protocol sections 2.14 and 3.14).
 extension AccessServer {
     private struct Wanted: Decodable {
-        let public_key: String
+        let publicKey: String
         let jwt: String
         let issuer: String
     }
@@ -17,7 +17,7 @@ extension AccessServer {
     private struct Signed: Encodable {
         let id: String
         let certificate: String
-        let expires_at: Date
+        let expiresAt: Date
     }
 
     /// From a minute ago, for clocks that lag, to three minutes ahead: enough to connect.
@@ -29,11 +29,12 @@ extension AccessServer {
             note(.certificate, "refused", call) { $0.reason = message }
             return .json(Problem(status: status, message: message), status: status)
         }
-        guard let wanted = try? JSONDecoder().decode(Wanted.self, from: Data(call.request.body.readableBytesView)) else {
+        guard let wanted = try? JSONDecoder.snakeCase.decode(Wanted.self, from: Data(call.request.body.readableBytesView))
+        else {
             return refuse(400, "the request is not public_key, jwt and issuer in JSON")
         }
         guard wanted.issuer == names().issuer else { return refuse(400, "the issuer is another one") }
-        guard let key = SSHPublicKey(line: wanted.public_key) else {
+        guard let key = SSHPublicKey(line: wanted.publicKey) else {
             return refuse(400, "the public key is not ecdsa-sha2-nistp256 or ssh-ed25519")
         }
         guard let body = await body(of: wanted.jwt, kind: .app), let claims = TokenClaims(body, kind: .app),
@@ -74,7 +75,7 @@ extension AccessServer {
             nonce: (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
         let line = try certificate.line(signedBy: await keys.authority())
         return Signed(
-            id: id, certificate: line, expires_at: Date(timeIntervalSince1970: Double(time + Self.future)))
+            id: id, certificate: line, expiresAt: Date(timeIntervalSince1970: Double(time + Self.future)))
     }
 
     /// The part before the `@`, where that is a plain user name: a principal is one, and no pattern or list.

@@ -110,14 +110,14 @@ extension AccessServer {
         _ admission: AccessDecision.Admission
     ) async throws -> TransferStore.Delivery? {
         struct Tokens: Encodable {
-            let app_token: String
-            let org_token: String
+            let appToken: String
+            let orgToken: String
         }
         let token = try await applicationToken(for: application, session: person.session, admission: admission).text
         let message: [UInt8]
         if handover.wantsTeamToken {
             let team = try await teamToken(for: person.session, isTransferred: true).text
-            message = Array(try JSONEncoder().encode(Tokens(app_token: token, org_token: team)))
+            message = Array(try JSONEncoder().encode(Tokens(appToken: token, orgToken: team)))
         } else {
             // Clients before November 2020.
             message = Array(token.utf8)
