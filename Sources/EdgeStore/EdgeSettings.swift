@@ -140,7 +140,6 @@ package struct EdgeSettings: Sendable, Equatable {
     /// Host of the team, where logins happen.
     package var teamHost: String { teamDomain ?? "\(team).\(zone)" }
 
-
     /// The known key that shares the longest beginning with `name`, or all of them.
     private static func hint(for name: String) -> String {
         let simplified = name.lowercased().replacingOccurrences(of: "_", with: "-")

@@ -12,7 +12,7 @@ import Testing
 struct IdentityTests {
     private struct Identity: Decodable {
         let email: String
-        let user_uuid: String
+        let userUuid: String
         let groups: [String]
         let idp: [String: String]
     }
@@ -24,7 +24,7 @@ struct IdentityTests {
             _ = try await browser.open(LoginTests.app)
             for host in ["app", "acme"] {
                 let answer = try await browser.send("GET", "https://\(host).site.test:8443\(Self.path)get-identity")
-                let identity = try JSONDecoder().decode(Identity.self, from: Data(answer.body.utf8))
+                let identity = try JSONDecoder.snakeCase.decode(Identity.self, from: Data(answer.body.utf8))
                 #expect(identity.email == "alice@site.test")
                 #expect(identity.groups.sorted() == ["engineering", "rdp-users"])
                 #expect(identity.idp == ["id": "idp", "type": "oidc"])
@@ -75,14 +75,14 @@ struct IdentityTests {
         }
 
         let keys: [Key]
-        let public_cert: PublicCertificate
-        let public_certs: [PublicCertificate]
+        let publicCert: PublicCertificate
+        let publicCerts: [PublicCertificate]
     }
 
     private func keys(_ team: TeamFixture) async throws -> KeySet {
         let answer = try await Browser(team).send("GET", "https://acme.site.test:8443\(Self.path)certs")
         #expect(answer.headers.first(name: "cache-control") == "max-age=3600")
-        return try JSONDecoder().decode(KeySet.self, from: Data(answer.body.utf8))
+        return try JSONDecoder.snakeCase.decode(KeySet.self, from: Data(answer.body.utf8))
     }
 
     @Test func `keys are published before they sign, and after`() async throws {
@@ -90,8 +90,8 @@ struct IdentityTests {
         let first = try await keys(team)
         let old = try #require(first.keys.first)
         #expect(old.kty == "RSA" && old.alg == "RS256" && old.use == "sig" && old.e == "AQAB" && old.kid.count == 64)
-        #expect(first.public_cert.kid == old.kid)
-        #expect(first.public_cert.cert.hasPrefix("-----BEGIN CERTIFICATE-----"))
+        #expect(first.publicCert.kid == old.kid)
+        #expect(first.publicCert.cert.hasPrefix("-----BEGIN CERTIFICATE-----"))
         let application = try #require(team.application("app"))
         func signer() async throws -> String? {
             let admission = AccessDecision.Admission(
@@ -143,7 +143,7 @@ struct IdentityTests {
 /// Certificates for SSH (access-protocol section 3.14).
 struct CertificateTests {
     private struct Signed: Decodable {
-        let id, certificate, expires_at: String
+        let id, certificate, expiresAt: String
     }
 
     private static let url = "https://acme.site.test:8443/cdn-cgi/access/cert_sign"
@@ -166,8 +166,8 @@ struct CertificateTests {
             let own = SSHPublicKey(P256.Signing.PrivateKey().publicKey)
             let answer = try await ask(team, key: own.line + "\n", token: token)
             #expect(answer.status == 200)
-            let signed = try JSONDecoder().decode(Signed.self, from: Data(answer.body.utf8))
-            #expect(signed.expires_at == "2027-01-15T08:03:00Z")
+            let signed = try JSONDecoder.snakeCase.decode(Signed.self, from: Data(answer.body.utf8))
+            #expect(signed.expiresAt == "2027-01-15T08:03:00Z")
             let words = signed.certificate.split(separator: " ")
             #expect(words[0] == "ecdsa-sha2-nistp256-cert-v01@openssh.com")
             let bytes = Array(try #require(Data(base64Encoded: String(words[1]))))

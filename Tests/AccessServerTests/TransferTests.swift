@@ -13,8 +13,8 @@ struct TransferTests {
     private static let store = "https://login.site.test:8443"
 
     private struct Tokens: Decodable {
-        let app_token: String
-        let org_token: String
+        let appToken: String
+        let orgToken: String
     }
 
     static func link(_ key: SealedBox.PublicKey, aud: String = "aaaa", extra: String = "&send_org_token=true") -> String
@@ -60,9 +60,9 @@ struct TransferTests {
                 answer.headers.first(name: "service-public-key").flatMap { SealedBox.PublicKey(text: $0) })
             let wire = try #require(Data(base64Encoded: answer.body))
             let plain = try #require(SealedBox.open(Array(wire), from: sender, with: own))
-            let tokens = try JSONDecoder().decode(Tokens.self, from: Data(plain))
-            #expect(await team.server.claims(of: tokens.app_token, kind: .app)?.audience == ["aaaa"])
-            let org = try #require(await team.server.claims(of: tokens.org_token, kind: .org))
+            let tokens = try JSONDecoder.snakeCase.decode(Tokens.self, from: Data(plain))
+            #expect(await team.server.claims(of: tokens.appToken, kind: .app)?.audience == ["aaaa"])
+            let org = try #require(await team.server.claims(of: tokens.orgToken, kind: .org))
             #expect(org.isTransferred && org.expiresAt <= team.now + 86_400)
             // Taken once.
             let again = try await Self.whilePolling(Browser(team), "\(Self.store)/transfer/\(own.publicKey.text)") {

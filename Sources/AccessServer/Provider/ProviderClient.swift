@@ -85,7 +85,6 @@ final class ProviderClient: Sendable {
 
     // MARK: Requests
 
-    // The names are the standard's.
     private struct Tokens: Decodable {
         let idToken: String
         let accessToken: String?
@@ -115,7 +114,7 @@ final class ProviderClient: Sendable {
             answer = try await exchange.post(
                 metadata.tokenEndpoint, form: "\(fields)&\(own)&\(secret)", authorization: nil)
         }
-        guard let tokens = try? JSONDecoder().decode(Tokens.self, from: answer) else {
+        guard let tokens = try? JSONDecoder.snakeCase.decode(Tokens.self, from: answer) else {
             throw ProviderFailure(.badAnswer, hop, "it sent no id_token")
         }
         return tokens

@@ -29,7 +29,8 @@ extension AccessServer {
             note(.certificate, "refused", call) { $0.reason = message }
             return .json(Problem(status: status, message: message), status: status)
         }
-        guard let wanted = try? JSONDecoder.snakeCase.decode(Wanted.self, from: Data(call.request.body.readableBytesView))
+        guard
+            let wanted = try? JSONDecoder.snakeCase.decode(Wanted.self, from: Data(call.request.body.readableBytesView))
         else {
             return refuse(400, "the request is not public_key, jwt and issuer in JSON")
         }

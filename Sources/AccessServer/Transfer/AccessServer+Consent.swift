@@ -117,7 +117,7 @@ extension AccessServer {
         let message: [UInt8]
         if handover.wantsTeamToken {
             let team = try await teamToken(for: person.session, isTransferred: true).text
-            message = Array(try JSONEncoder().encode(Tokens(appToken: token, orgToken: team)))
+            message = Array(try JSONEncoder.snakeCase.encode(Tokens(appToken: token, orgToken: team)))
         } else {
             // Clients before November 2020.
             message = Array(token.utf8)

@@ -87,10 +87,7 @@ extension AccessResponse {
     }
 
     static func json(_ value: some Encodable, status: Int = 200) -> AccessResponse {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        encoder.dateEncodingStrategy = .iso8601
-        guard let body = try? encoder.encode(value) else { return .plain(status: 500) }
+        guard let body = try? JSONEncoder.snakeCase.encode(value) else { return .plain(status: 500) }
         return .plain(status: status, body: String(decoding: body, as: UTF8.self), type: "application/json")
     }
 
