@@ -1,3 +1,4 @@
+package import Access
 package import ByteStream
 import EdgeTransport
 package import Logging
@@ -40,6 +41,8 @@ package struct StreamProxy: Sendable {
     let settings: Settings
     let metrics: ConnectorMetrics
     let logger: Logger
+    let assertions: AssertionVerifier?
+    let asides: Asides?
     private let routes: @Sendable () -> RoutingTable
     private let tags: @Sendable () -> [(name: String, value: String)]
     private let origins = HTTPOrigins()
@@ -49,11 +52,15 @@ package struct StreamProxy: Sendable {
     /// - Parameters:
     ///   - routes: the rules as they are now; called once per stream, so it must not wait.
     ///   - tags: request headers `Cf-Warp-Tag-<name>` as they are now; the same goes for it.
+    ///   - assertions: checks what rules with `access.required` ask for; nil: they let nobody in.
+    ///   - asides: where that is waited for; whoever owns it runs it.
     package init(
         routes: @escaping @Sendable () -> RoutingTable,
         tags: @escaping @Sendable () -> [(name: String, value: String)] = { [] }, settings: Settings,
-        metrics: ConnectorMetrics, logger: Logger
+        assertions: AssertionVerifier? = nil, asides: Asides? = nil, metrics: ConnectorMetrics, logger: Logger
     ) {
+        self.assertions = assertions
+        self.asides = asides
         self.routes = routes
         self.tags = tags
         self.settings = settings
@@ -82,16 +89,15 @@ package struct StreamProxy: Sendable {
         let match = routes().match(host: request.authority, path: request.decodedPath)
         visit.matched(match)
 
-        // 2. Check the policy. The configuration refuses rules that this version cannot guard; this is the second lock.
-        if match.rule.originRequest.access?.required ?? false {
-            return visit.fail(
-                OriginError(.destinationDenied, "the rule requires an Access check, which this version cannot do"))
-        }
+        // 2. Check the policy.
+        checkAccess(visit, match.rule) { serve(visit, match.rule) }
+    }
 
-        // 3. to 5. Dial, answer the head, splice.
-        switch match.rule.service {
-        case .http, .unix: serveHTTP(visit, match.rule)
-        case .tcp, .bastion: serveStream(visit, match.rule)
+    /// 3. to 5. Dial, answer the head, splice.
+    private func serve(_ visit: Visit, _ rule: IngressRule) {
+        switch rule.service {
+        case .http, .unix: serveHTTP(visit, rule)
+        case .tcp, .bastion: serveStream(visit, rule)
         case .httpStatus(let status): visit.answer(status: status)
         case .helloWorld: serveHelloWorld(visit)
         case .socksProxy: visit.fail(OriginError(.unsupported, "the SOCKS proxy is not in this version"))

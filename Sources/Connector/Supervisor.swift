@@ -90,9 +90,11 @@ package actor Supervisor {
         let (events, feed) = AsyncStream.makeStream(of: ConnectionEvent.self, bufferingPolicy: .bufferingNewest(1024))
         var configuration = configuration
         configuration.currentLocalConfiguration = { [current] in current.now.localConfiguration }
+        let asides = Asides(limit: configuration.maximumStreams)
         let manager = ConnectionManager(
             configuration: configuration, tls: tls,
-            proxy: StreamProxy(configuration: configuration, current: current, metrics: metrics, logger: logger),
+            proxy: StreamProxy(
+                configuration: configuration, current: current, asides: asides, metrics: metrics, logger: logger),
             group: group, clock: clock, logger: logger, report: { feed.yield($0) })
         let endpoint = makeEndpoint()
         perform(notice.started())
@@ -107,6 +109,10 @@ package actor Supervisor {
             }
             children.addTask {
                 await self.followReports(events)
+                return false
+            }
+            children.addTask {
+                await asides.run()
                 return false
             }
             children.addTask {

@@ -2,6 +2,7 @@ import Access
 import AccessPolicy
 import NIOCore
 import NIOHTTP1
+import ServiceHost
 import Synchronization
 
 /// The Access service as the gate asks it: what it found about tokens is remembered, and slow answers do not keep quick

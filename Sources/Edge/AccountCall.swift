@@ -1,6 +1,7 @@
 import Access
 package import NIOCore
 package import NIOHTTP1
+import ServiceHost
 
 /// A request to the account API, whole.
 package struct AccountRequest: Sendable {

@@ -6,6 +6,7 @@ import Glibc
 package import Logging
 package import NIOCore
 package import NIOSSL
+import ServiceHost
 
 /// An edge: listens for connectors and visitors, and joins them.
 ///

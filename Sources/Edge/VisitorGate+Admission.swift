@@ -5,6 +5,7 @@ import FoundationEssentials
 import Logging
 import NIOCore
 import NIOHTTP1
+import ServiceHost
 import TunnelConfig
 
 extension VisitorGate {

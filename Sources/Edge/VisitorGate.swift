@@ -4,6 +4,7 @@ import EdgeTransport
 import Logging
 import NIOCore
 import NIOHTTP1
+import ServiceHost
 
 /// Decides what becomes of each visitor's request, in the order of access-protocol section 3.3: the account API, something
 /// that the Access service answers, a refusal, or a stream to a connector.

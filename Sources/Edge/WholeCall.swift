@@ -2,6 +2,7 @@ import Access
 import ByteStream
 import NIOCore
 import NIOHTTP1
+import ServiceHost
 
 /// One request that this process answers itself: gathers its body, has it answered. Lives until it is answered or the
 /// visitor leaves.

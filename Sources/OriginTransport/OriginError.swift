@@ -29,6 +29,10 @@ package struct OriginError: Error, Sendable, CustomStringConvertible {
         case destinationInvalid
         /// The destination is not on the allow-list.
         case destinationDenied
+        /// The visitor is not one that the service takes.
+        case accessDenied
+        /// Nobody can tell whether the service takes the visitor.
+        case accessUnknown
         /// The service is reached in another way than the one asked for.
         case wrongKind
         /// The rule asks for something that this version does not do.
@@ -51,7 +55,7 @@ package struct OriginError: Error, Sendable, CustomStringConvertible {
     package var status: Int {
         switch code {
         case .requestInvalid, .destinationInvalid: 400
-        case .destinationDenied: 403
+        case .destinationDenied, .accessDenied: 403
         case .lengthRequired: 411
         case .wrongKind: 426
         default: 502

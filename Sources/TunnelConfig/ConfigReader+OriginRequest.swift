@@ -83,11 +83,16 @@ extension ConfigReader {
             case "teamName": result.teamName = try string(field)
             case "audTag": result.audTag = try strings(field)
             case "environment": result.environment = try string(field)
-            default: warnUnknown(field, known: ["required", "teamName", "audTag", "environment"])
+            case "issuer": result.issuer = try string(field)
+            case "caPool": result.caPool = resolved(try string(field))
+            default:
+                warnUnknown(
+                    field, known: ["required", "teamName", "audTag", "environment", "issuer", "caPool"])
             }
         }
-        if result.required, !result.audTag.isEmpty, result.teamName.isEmpty {
-            throw error("the team name must not be blank", at: entry, suggestion: "add teamName")
+        if result.required, !result.audTag.isEmpty, result.teamName.isEmpty, result.issuer == nil {
+            throw error(
+                "the team name must not be blank", at: entry, suggestion: "add teamName, or issuer for your own edge")
         }
         return result
     }

@@ -91,12 +91,75 @@ package struct OriginRequest: Hashable, Sendable {
         package var allow: Bool
     }
 
-    /// `access`: the token that requests must carry. Checked by the connector, which this version does not do yet.
+    /// `access`: the assertion of an Access team that requests must carry, checked by the connector.
     package struct AccessRequirement: Hashable, Sendable {
         package var required: Bool
         package var teamName: String
+        /// The applications whose assertions count; none: nobody's do.
         package var audTag: [String]
+        /// `fed` is a domain of its own.
         package var environment: String
+        /// The team domain of a self-hosted edge, such as `https://acme.site.test:8443`, in place of a team name.
+        package var issuer: String?
+        /// A file of further authorities for the certificate of the team domain.
+        package var caPool: String?
+
+        package init(
+            required: Bool, teamName: String, audTag: [String], environment: String, issuer: String? = nil,
+            caPool: String? = nil
+        ) {
+            self.required = required
+            self.teamName = teamName
+            self.audTag = audTag
+            self.environment = environment
+            self.issuer = issuer
+            self.caPool = caPool
+        }
+
+        /// What assertions must name as their issuer, below which the keys are. Nil: no team is named, or not so that it
+        /// can only be a host.
+        package var issuerURL: String? {
+            if let issuer { return Self.checked(issuer) }
+            let name = teamName.lowercased()
+            guard !name.isEmpty, name.utf8.allSatisfy(Self.isLabelByte) else { return nil }
+            return "https://\(name).\(environment == "fed" ? "fed." : "")cloudflareaccess.com"
+        }
+
+        private static func checked(_ issuer: String) -> String? {
+            do {
+                let url = try URLText(issuer)
+                _ = try url.portNumber()
+                guard issuer.hasPrefix("https://"), !url.hasUserInfo, !url.host.isEmpty, !url.host.contains("%"),
+                    url.path.isEmpty || url.path == "/", url.query == nil, url.fragment == nil
+                else { return nil }
+                return issuer.hasSuffix("/") ? String(issuer.dropLast()) : issuer
+            } catch {
+                return nil
+            }
+        }
+
+        private static func isLabelByte(_ byte: UInt8) -> Bool {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"): true
+            default: false
+            }
+        }
+
+        /// Throws when nobody could ever be let in, or nobody knows by whom.
+        fileprivate func checkServable() throws(ConfigError) {
+            guard required else { return }
+            guard !audTag.isEmpty else {
+                throw ConfigError(
+                    "access.required: true without audTag lets nobody in",
+                    suggestion: "add audTag: [AUD], as cloudflared-edge access app list shows it")
+            }
+            guard issuerURL != nil else {
+                throw ConfigError(
+                    issuer == nil
+                        ? "access.teamName \(quoted(teamName)) is no team" : "access.issuer is no https://host[:port]",
+                    suggestion: "write teamName: acme, or for your own edge issuer: https://acme.example.com")
+            }
+        }
     }
 }
 
@@ -105,13 +168,7 @@ extension OriginRequest {
     ///
     /// Every way to a running rule goes through here: the configuration file and the command line.
     package func checkServable(_ service: OriginService) throws(ConfigError) {
-        if let access, access.required {
-            throw ConfigError(
-                "access.required: true asks the connector to check Access tokens, which this version cannot do;"
-                    + " running without the check would leave the service open",
-                suggestion:
-                    "protect the hostname at the edge (cloudflared-edge access app add) and remove access.required")
-        }
+        try access?.checkServable()
         if service == .socksProxy || proxyType == "socks" {
             throw ConfigError(
                 "the SOCKS proxy (socks-proxy, proxyType: socks, --socks5) is not in this version",

@@ -151,6 +151,12 @@ struct RunPlanTests {
 
     @Test func `a bastion without an allow-list does not start`() async throws {
         await #expect(throws: ConfigError.self) { try await plan(["--token=\(Sample.token)", "--bastion"]) }
+        let guarded = try await plan([
+            "--token=\(Sample.token)", "--url=http://localhost:1", "--access-issuer=https://acme.site.test",
+            "--access-aud=a", "--access-aud=b",
+        ])
+        #expect(guarded.routing.rules[0].originRequest.access?.issuerURL == "https://acme.site.test")
+        #expect(guarded.routing.rules[0].originRequest.access?.audTag == ["a", "b"])
         let allowed = try await plan(["--token=\(Sample.token)", "--bastion", "--bastion-allow=rdpserver:3389"])
         #expect(allowed.routing.rules[0].service == .bastion)
         #expect(allowed.routing.rules[0].originRequest.bastionAllow?.texts == ["rdpserver:3389"])

@@ -1,3 +1,4 @@
+import Access
 import ByteStream
 import EdgeTransport
 import Logging
@@ -20,7 +21,7 @@ struct ProxyBench: Sendable {
 
     static func make(
         _ rules: [IngressRule], settings: StreamProxy.Settings = StreamProxy.Settings(),
-        tags: [(name: String, value: String)] = []
+        tags: [(name: String, value: String)] = [], assertions: AssertionVerifier? = nil, asides: Asides? = nil
     ) async throws -> ProxyBench {
         let log = LogBook()
         let metrics = ConnectorMetrics(registry: MetricsRegistry())
@@ -28,7 +29,8 @@ struct ProxyBench: Sendable {
         logger.logLevel = .debug
         let table = RoutingTable(rules: rules)
         let proxy = StreamProxy(
-            routes: { table }, tags: { tags }, settings: settings, metrics: metrics, logger: logger)
+            routes: { table }, tags: { tags }, settings: settings, assertions: assertions, asides: asides,
+            metrics: metrics, logger: logger)
         let ledgers = Mutex<StreamLedger?>(nil)
         let link = try await TestLink.make { stream in
             let ledger = ledgers.withLock { known in

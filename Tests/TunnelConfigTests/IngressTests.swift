@@ -95,14 +95,34 @@ struct IngressTests {
     }
 
     @Test(arguments: [
-        "ingress: [{service: hello_world, originRequest: {access: {required: true, teamName: t, audTag: [x]}}}]",
-        "originRequest: {access: {required: true, teamName: t, audTag: [x]}}\ningress: [{service: hello_world}]",
+        "ingress: [{service: hello_world, originRequest: {access: {required: true, teamName: t}}}]",
+        "ingress: [{service: hello_world, originRequest: {access: {required: true, teamName: t.evil/, audTag: [x]}}}]",
+        "ingress: [{service: hello_world, originRequest: {access: {required: true, issuer: 'http://t', audTag: [x]}}}]",
+        "ingress: [{service: hello_world, originRequest: {access: {required: true, issuer: 'https://t/x', audTag: [x]}}}]",
+        "originRequest: {access: {required: true, teamName: t}}\ningress: [{service: hello_world}]",
         "originRequest: {access: {required: true}}\nurl: http://a", "originRequest: {access: {required: true}}",
         "originRequest: {access: {required: true}}\ningress: [{hostname: a, service: hello_world, originRequest: {access: {required: false}}}, {service: hello_world}]",
     ])
     func `an Access check that cannot be made is refused, inherited or not`(yaml: String) {
         let text = configError { _ = try file(yaml) }?.description
-        #expect(text?.contains("would leave the service open") == true)
+        #expect(text?.contains("access.") == true)
+    }
+
+    @Test(arguments: [
+        ("teamName: Acme", "https://acme.cloudflareaccess.com"),
+        ("teamName: acme, environment: fed", "https://acme.fed.cloudflareaccess.com"),
+        ("issuer: 'https://acme.site.test:8443/'", "https://acme.site.test:8443"),
+    ])
+    func `an Access check names the team whose keys count, inherited or not`(team: String, issuer: String) throws {
+        let access = "{access: {required: true, audTag: [x], \(team)}}"
+        for yaml in [
+            "ingress: [{service: hello_world, originRequest: \(access)}]",
+            "originRequest: \(access)\ningress: [{service: hello_world}]",
+        ] {
+            let requirement = try #require(try file(yaml).ingress[0].originRequest.access)
+            #expect(requirement.required)
+            #expect(requirement.issuerURL == issuer)
+        }
     }
 
     @Test func `a rule may switch an inherited check off`() throws {

@@ -27,6 +27,8 @@ enum TunnelFlags {
         row("unix-socket", .origin, "TUNNEL_UNIX_SOCKET"),
         row("bastion", [], .bool, .origin, "TUNNEL_BASTION"),
         row("bastion-allow", [], .list, .origin, "TUNNEL_BASTION_ALLOW"),
+        row("access-issuer", .origin, "TUNNEL_ACCESS_ISSUER"),
+        row("access-aud", [], .list, .origin, "TUNNEL_ACCESS_AUD"),
         row("socks5", [], .bool, .origin, "TUNNEL_SOCKS"),
         row("proxy-connect-timeout", [], .duration, .origin),
         row("proxy-tls-timeout", [], .duration, .origin),

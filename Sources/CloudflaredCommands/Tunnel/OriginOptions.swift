@@ -22,6 +22,15 @@ struct OriginOptions: ParsableArguments {
             valueName: "destination"))
     var bastionAllow: [String] = []
 
+    @Option(
+        help: ArgumentHelp(
+            "Take only requests with an assertion of this Access team, such as https://acme.example.com, for --access-aud. Its certificate is checked by the system's authorities and --cacert.",
+            valueName: "url"))
+    var accessIssuer: String?
+
+    @Option(help: ArgumentHelp("AUD tag of an application whose assertions count; may be repeated.", valueName: "tag"))
+    var accessAud: [String] = []
+
     @Flag(help: .hidden)
     var socks5 = false
 
@@ -78,7 +87,7 @@ struct OriginOptions: ParsableArguments {
             if namesOrigin {
                 context.logger.warning("\(file.path) has ingress rules, so --url and its siblings have no effect")
             }
-            return RoutingTable(rules: file.ingress)
+            return RoutingTable(rules: try guarded(file.ingress))
         }
         var implied = RoutingTable.ImpliedOrigin()
         implied.hostname = hostname
@@ -97,6 +106,28 @@ struct OriginOptions: ParsableArguments {
         return table
     }
 
+    /// The check that flags ask for, for whatever is served.
+    private var access: OriginRequest.AccessRequirement? {
+        guard accessIssuer != nil || !accessAud.isEmpty else { return nil }
+        return OriginRequest.AccessRequirement(
+            required: true, teamName: "", audTag: accessAud, environment: "", issuer: accessIssuer ?? "")
+    }
+
+    /// Rules of a file that say nothing of Access get the check too: a flag that asks for it must not be passed over.
+    private func guarded(_ rules: [IngressRule]) throws -> [IngressRule] {
+        guard let access else { return rules }
+        return try rules.map { rule in
+            var rule = rule
+            if rule.originRequest.access == nil { rule.originRequest.access = access }
+            do {
+                try rule.originRequest.checkServable(rule.service)
+            } catch {
+                throw error.located(file: nil, key: "access-issuer")
+            }
+            return rule
+        }
+    }
+
     private var overrides: OriginRequest.Overrides {
         var overrides = OriginRequest.Overrides()
         overrides.connectTimeout = proxyConnectTimeout?.duration
@@ -107,6 +138,7 @@ struct OriginOptions: ParsableArguments {
         overrides.httpHostHeader = httpHostHeader
         overrides.originServerName = originServerName
         overrides.caPool = originCAPool
+        overrides.access = access
         // A flag that is absent leaves what originRequest of the file says.
         if proxyNoHappyEyeballs { overrides.noHappyEyeballs = true }
         if noTLSVerify { overrides.noTLSVerify = true }

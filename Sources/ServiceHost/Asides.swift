@@ -1,4 +1,4 @@
-/// Short asynchronous work that event loops hand over: account API calls, looks at the store.
+/// Short asynchronous work that event loops hand over: calls of an API, looks at a store.
 ///
 /// `run()` owns all of it; nothing starts before, and when it is cancelled all work is.
 package final class Asides: Sendable {
@@ -39,7 +39,7 @@ package final class Asides: Sendable {
 }
 
 /// What `work` gives, or nil when it took longer than `limit`; then it is cancelled, and has to mind that.
-func withDeadline<Result: Sendable>(
+package func withDeadline<Result: Sendable>(
     _ limit: Duration, _ work: @escaping @Sendable () async -> Result
 ) async -> Result? {
     await withTaskGroup(of: Result?.self) { group in

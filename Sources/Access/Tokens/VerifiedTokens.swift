@@ -1,14 +1,14 @@
-import AccessPolicy
+package import AccessPolicy
 import Crypto
 import FoundationEssentials
 import Synchronization
 
-/// What the Access service found about tokens, for a short while and within a bound, so that a request with a known token
-/// waits for nobody. Lives as long as the edge.
+/// What was found about tokens, for a short while and within a bound, so that a request with a known token waits for
+/// nobody. Lives as long as the edge or connector.
 ///
 /// Tokens are known by their SHA-256. What is found bad is kept apart: a flood of forged tokens cannot push good ones out.
-final class VerifiedTokens: Sendable {
-    enum Finding: Sendable {
+package final class VerifiedTokens: Sendable {
+    package enum Finding: Sendable {
         case good(TokenClaims)
         case bad
     }
@@ -31,13 +31,14 @@ final class VerifiedTokens: Sendable {
     private let state: Mutex<State>
     private let now: @Sendable () -> Duration
 
-    init(limit: Int, now: @escaping @Sendable () -> Duration = RejectionLog.uptime()) {
+    /// - Parameter now: time that has passed since some moment.
+    package init(limit: Int, now: @escaping @Sendable () -> Duration) {
         self.now = now
         state = Mutex(State(good: BoundedMemory(limit: limit), bad: BoundedMemory(limit: limit)))
     }
 
     /// Nil: it has to be looked at.
-    func finding(on token: String) -> Finding? {
+    package func finding(on token: String) -> Finding? {
         let (key, now) = (SHA256.hash(data: Data(token.utf8)), now())
         return state.withLock { state in
             if let entry = state.good[key], now < entry.until { return .good(entry.value) }
@@ -46,7 +47,7 @@ final class VerifiedTokens: Sendable {
         }
     }
 
-    func keep(_ finding: Finding, on token: String) {
+    package func keep(_ finding: Finding, on token: String) {
         let (key, now) = (SHA256.hash(data: Data(token.utf8)), now())
         state.withLock { state in
             switch finding {

@@ -1,15 +1,15 @@
 /// Remembers within a bound: when it is full, what was not asked for lately is forgotten, all at once.
-struct BoundedMemory<Key: Hashable & Sendable, Value: Sendable>: Sendable {
+package struct BoundedMemory<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     private let limit: Int
     private var recent: [Key: Value] = [:]
     private var former: [Key: Value] = [:]
 
     /// - Parameter limit: it never holds more than twice as many.
-    init(limit: Int) {
+    package init(limit: Int) {
         self.limit = limit
     }
 
-    subscript(key: Key) -> Value? {
+    package subscript(key: Key) -> Value? {
         mutating get {
             if let value = recent[key] { return value }
             guard let value = former.removeValue(forKey: key) else { return nil }
@@ -22,7 +22,7 @@ struct BoundedMemory<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         }
     }
 
-    mutating func removeAll() {
+    package mutating func removeAll() {
         recent = [:]
         former = [:]
     }
