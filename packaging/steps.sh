@@ -36,6 +36,8 @@ build_packages=(
 # A recognisable desktop behind FreeRDP's shadow server, and a client that looks at it.
 desktop_packages=(bash coreutils freerdp2-shadow-x11 openssl python3 winpr-utils x11-xserver-utils xterm xvfb)
 viewer_packages=(freerdp2-x11 python3 x11-apps xdotool xvfb)
+# A browser without a window, that can be told what to do and whom to trust.
+browser_packages=(chromium chromium-driver fonts-dejavu-core libnss3-tools)
 
 # need_packages NAME…: installs those that are missing. No service starts by it, now or at the next boot.
 need_packages() {
@@ -84,10 +86,14 @@ need_swift() {
     echo "  Swift $version at $(command -v swift)"
 }
 
+release=(-c release --static-swift-stdlib)
+
+# programs_folder: where the release build puts the programs.
+programs_folder() { swift build "${release[@]}" --show-bin-path; }
+
 # build_programs: both programs, with the Swift runtime inside, so that they run where Swift is not; sets `bin`.
 build_programs() {
-    local options=(-c release --static-swift-stdlib)
-    swift build "${options[@]}" --product cloudflared || return
-    swift build "${options[@]}" --product cloudflared-edge || return
-    bin=$(swift build "${options[@]}" --show-bin-path)
+    swift build "${release[@]}" --product cloudflared || return
+    swift build "${release[@]}" --product cloudflared-edge || return
+    bin=$(programs_folder)
 }

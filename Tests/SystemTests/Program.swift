@@ -117,6 +117,15 @@ final class Program: Sendable {
         try await seen("ends", within: seconds) { $0.isComplete ? $0 : nil }
     }
 
+    /// Writes a line to the program's standard input, and waits for the line with which it answers.
+    func answer(to order: String, within seconds: Double = 60) async throws -> String {
+        let said = output.lines.filter { $0.stream == .standardOutput }.count
+        try input.write(contentsOf: Data((order + "\n").utf8))
+        return try await seen("answers “\(order)”", within: seconds) { output in
+            output.lines.filter { $0.stream == .standardOutput }.dropFirst(said).first?.text
+        }
+    }
+
     func signal(_ number: Int32) {
         state.withLock { if $0.output.status == nil { _ = kill(processIdentifier, number) } }
     }

@@ -74,12 +74,13 @@ extension Stage {
     }
 
     func fixture<Facts: Decodable & Sendable>(
-        _ arguments: [String], as facts: Facts.Type, asRoot: Bool = false
+        _ arguments: [String], as facts: Facts.Type, asRoot: Bool = false, environment: [String: String] = [:]
     ) async throws -> (program: Program, facts: Facts) {
         let path = Self.fixtures.appendingPathComponent(arguments[0]).path
         let prefix = asRoot && geteuid() != 0 ? ["sudo", "-n"] : []
         let program = try start(
-            prefix + [path] + arguments.dropFirst(), environment: ["PYTHONDONTWRITEBYTECODE": "1"])
+            prefix + [path] + arguments.dropFirst(),
+            environment: environment.merging(["PYTHONDONTWRITEBYTECODE": "1"]) { $1 })
         let line = try await program.seen("is ready", within: 60) { output in
             output.lines.first { $0.stream == .standardOutput }?.text
         }
