@@ -211,7 +211,8 @@ let package = Package(
         tests(
             "AccessClientTests",
             [
-                "AccessClient", "Access", "ByteStream", "TunnelConfig", "ServiceHost", "TestKit", jwtKit, nioCore, nioPosix,
+                "AccessClient", "Access", "ByteStream", "TunnelConfig", "ServiceHost", "TestKit", jwtKit, nioCore,
+                nioPosix,
                 nioHTTP1, nioSSL, nioEmbedded, logging,
             ]),
         tests(
@@ -223,7 +224,8 @@ let package = Package(
         tests(
             "ControlServerTests",
             [
-                "ControlServer", "ControlAPI", "EdgeStore", "TunnelConfig", hummingbird, hummingbirdTLS, nioCore,
+                "ControlServer", "AccessPolicy", "ControlAPI", "EdgeStore", "TunnelConfig", hummingbird, hummingbirdTLS,
+                nioCore,
                 nioSSL,
                 logging,
             ]),
