@@ -119,7 +119,7 @@ struct OriginOptions: ParsableArguments {
         return try rules.map { rule in
             var rule = rule
             if rule.originRequest.access == nil { rule.originRequest.access = access }
-            do {
+            do throws(ConfigError) {
                 try rule.originRequest.checkServable(rule.service)
             } catch {
                 throw error.located(file: nil, key: "access-issuer")
