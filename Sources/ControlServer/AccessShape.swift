@@ -20,6 +20,7 @@ enum AccessShape {
     static func document(
         _ kind: AccessDocument.Kind, id: String, _ sent: JSONValue, former: JSONValue?
     ) throws -> AccessDocument {
+        guard case .object = sent else { throw Refusal.invalid("the body is not the JSON object that this call takes") }
         var object = plain(sent)
         object["id"] = .string(id)
         switch kind {

@@ -26,18 +26,26 @@ struct ServiceTokenCalls: Sendable {
     }
 
     private struct Shown: Encodable, Sendable {
-        let id, name, client_id: String
-        let client_secret: String?
-        let created_at: String
-        let expires_at: String?
+        let id, name, clientID: String
+        let clientSecret: String?
+        let createdAt: String
+        let expiresAt: String?
+
+        private enum CodingKeys: String, CodingKey {
+            case id, name
+            case clientID = "client_id"
+            case clientSecret = "client_secret"
+            case createdAt = "created_at"
+            case expiresAt = "expires_at"
+        }
 
         init(_ token: ServiceTokenRecord, secret: ServiceTokenSecret? = nil) {
             id = token.recordID
             name = token.name
-            client_id = token.id.rawValue
-            client_secret = secret?.text
-            created_at = Timestamp.encode(token.createdAt)
-            expires_at = token.expiresAt.map(Timestamp.encode)
+            clientID = token.id.rawValue
+            clientSecret = secret?.text
+            createdAt = Timestamp.encode(token.createdAt)
+            expiresAt = token.expiresAt.map(Timestamp.encode)
         }
     }
 

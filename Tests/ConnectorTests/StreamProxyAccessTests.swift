@@ -1,8 +1,8 @@
-import Logging
 import Access
 import AccessPolicy
 import EdgeTransport
 import Foundation
+import Logging
 import NIOCore
 import NIOHTTP1
 import ServiceHost

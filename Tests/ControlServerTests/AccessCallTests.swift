@@ -113,7 +113,7 @@ import Testing
 
     @Test(arguments: [
         ("apps", #"{"name":"a","domain":"a.other.test"}"#, "not inside this edge's zone"),
-        ("apps", #"{"name":"a"}"#, "guards nothing"), ("apps", "[]", "is missing"),
+        ("apps", #"{"name":"a"}"#, "guards nothing"), ("apps", "[]", "the body is not"),
         ("apps", #"{"name":"a","domain":"a.site.localhost","allowed_idps":["x"]}"#, "allowed_idps"),
         ("apps", #"{"name":"a","domain":"a.site.localhost","policies":["id"]}"#, "whole policies"),
         ("apps", #"{"name":"a","domain":"a.site.localhost","posture":1}"#, "posture"),

@@ -45,8 +45,8 @@ import Testing
             #expect(difference.contains("~ identity_provider corp") && difference.contains("(redacted) (another)"))
             #expect(difference.contains("- group rdp-users") && difference.contains("+ group staff"))
             #expect(difference.contains("~ application desktops"))
-            #expect(difference.contains("    -           \"id\" : \"rdp-users\""))
-            #expect(difference.contains("    +           \"id\" : \"staff\""))
+            #expect(difference.contains("-             \"id\" : \"rdp-users\""))
+            #expect(difference.contains("+             \"id\" : \"staff\""))
             for text in [dry, difference, try await edge.text("access export"), try await edge.text("access idp list")]
             {
                 #expect(!text.contains("hunter"))

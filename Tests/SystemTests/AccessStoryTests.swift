@@ -70,7 +70,9 @@ extension SystemTests {
                     #expect(end.contains("1008"), "\(end)")
                 }
                 taken.sort()
-                print("session ended → stream ended, \(trials) times: median \(taken[trials / 2]), longest \(taken[trials - 1])")
+                print(
+                    "session ended → stream ended, \(trials) times: median \(taken[trials / 2]), longest \(taken[trials - 1])"
+                )
                 // The start of the command that ends the session is in it.
                 #expect(taken[trials - 1] < .seconds(5))
             }
