@@ -223,7 +223,7 @@ let package = Package(
         tests(
             "ControlServerTests",
             [
-                "ControlServer", "ControlAPI", "EdgeStore", "TunnelConfig", hummingbird, hummingbirdTLS, nioCore,
+                "ControlServer", "AccessPolicy", "ControlAPI", "EdgeStore", "TunnelConfig", hummingbird, hummingbirdTLS, nioCore,
                 nioSSL,
                 logging,
             ]),

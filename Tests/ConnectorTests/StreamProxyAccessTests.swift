@@ -2,6 +2,7 @@ import Access
 import AccessPolicy
 import EdgeTransport
 import Foundation
+import Logging
 import NIOCore
 import NIOHTTP1
 import ServiceHost

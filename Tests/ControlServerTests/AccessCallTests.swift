@@ -1,3 +1,4 @@
+import AccessPolicy
 import EdgeStore
 import Foundation
 import Testing
