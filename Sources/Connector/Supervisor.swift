@@ -79,14 +79,7 @@ package actor Supervisor {
     /// - Throws: `ConnectorError` for a configuration that cannot work or a tunnel the edge refuses; `HostError` when
     ///   the metrics address cannot be had.
     package func run() async throws {
-        let tls: NIOSSLContext
-        do {
-            tls = try EdgeTLS.connector(
-                caFile: configuration.edgeCAFile, postQuantumOnly: configuration.postQuantumOnly)
-        } catch {
-            let file = configuration.edgeCAFile ?? "the system's certificates"
-            throw ConnectorError(.badConfiguration, "\(file) cannot be used to check the edge (--cacert)", cause: error)
-        }
+        let tls = try edgeTLS()
         let (events, feed) = AsyncStream.makeStream(of: ConnectionEvent.self, bufferingPolicy: .bufferingNewest(1024))
         var configuration = configuration
         configuration.currentLocalConfiguration = { [current] in current.now.localConfiguration }
@@ -143,6 +136,16 @@ package actor Supervisor {
             children.cancelAll()
         }
         logger.info("Tunnel server stopped")
+    }
+
+    private func edgeTLS() throws -> NIOSSLContext {
+        do {
+            return try EdgeTLS.connector(
+                caFile: configuration.edgeCAFile, postQuantumOnly: configuration.postQuantumOnly)
+        } catch {
+            let file = configuration.edgeCAFile ?? "the system's certificates"
+            throw ConnectorError(.badConfiguration, "\(file) cannot be used to check the edge (--cacert)", cause: error)
+        }
     }
 
     private func makeEndpoint() -> MetricsEndpoint {
