@@ -158,8 +158,9 @@ struct StreamProxyAccessTests {
             #expect(refused.status == 403)
             let token = try await signer.sign(body(issuer))
             let (visitor, accepted) = try await bench.openWebSocket([("cf-access-jwt-assertion", token)])
-            #expect(accepted.status == 101)
-            _ = visitor
+            #expect(accepted.isUpgrade)
+            visitor.send(ByteBuffer(string: "question"), end: true)
+            #expect(try await visitor.body() == ByteBuffer(string: "question"))
             group.cancelAll()
         }
         await bench.link.close()
