@@ -211,7 +211,8 @@ let package = Package(
         tests(
             "AccessClientTests",
             [
-                "AccessClient", "Access", "ByteStream", "TunnelConfig", "ServiceHost", "TestKit", jwtKit, nioCore, nioPosix,
+                "AccessClient", "Access", "ByteStream", "TunnelConfig", "ServiceHost", "TestKit", jwtKit, nioCore,
+                nioPosix,
                 nioHTTP1, nioSSL, nioEmbedded, logging,
             ]),
         tests(
