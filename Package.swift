@@ -224,7 +224,8 @@ let package = Package(
         tests(
             "ControlServerTests",
             [
-                "ControlServer", "AccessPolicy", "ControlAPI", "EdgeStore", "TunnelConfig", hummingbird, hummingbirdTLS, nioCore,
+                "ControlServer", "AccessPolicy", "ControlAPI", "EdgeStore", "TunnelConfig", hummingbird, hummingbirdTLS,
+                nioCore,
                 nioSSL,
                 logging,
             ]),
