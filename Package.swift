@@ -232,9 +232,8 @@ let package = Package(
         tests(
             "CloudflaredCommandsTests",
             [
-                "CloudflaredCommands", "Connector", "TunnelConfig", "AccessClient", "ServiceHost", nioCore, nioHTTP1,
-                argumentParser,
-                logging,
+                "CloudflaredCommands", "Connector", "TunnelConfig", "AccessClient", "ServiceHost", "TestKit", nioCore,
+                nioHTTP1, argumentParser, logging,
             ]),
         tests("EdgeCommandsTests", ["EdgeCommands", "EdgeStore", "AccessPolicy", "TunnelConfig", argumentParser]),
         tests("ArchitectureTests", []),

@@ -10,6 +10,7 @@ enum DialFailure {
     /// A TCP connection that did not come about.
     static func describe(_ error: any Error, target: String) -> AccessError {
         guard let failure = error as? NIOConnectionError else {
+            if (error as? IOError)?.errnoCode == ECONNREFUSED { return refused(target) }
             return AccessError(.unreachable, "cannot connect to \(target)", cause: error)
         }
         let causes = failure.connectionErrors.map(\.error)
@@ -20,14 +21,17 @@ enum DialFailure {
         }
         let numbers = causes.compactMap { ($0 as? IOError)?.errnoCode }
         if numbers.contains(ECONNREFUSED) {
-            return AccessError(
-                .unreachable, "\(target) refused the connection; check host and port, and that it is running")
+            return refused(target)
         }
         if causes.contains(where: { $0 is ChannelError }) {
             return AccessError(
                 .timedOut, "\(target) did not accept a connection in time; check the network and firewalls")
         }
         return AccessError(.unreachable, "cannot connect to \(target); check the network", cause: causes.first)
+    }
+
+    private static func refused(_ target: String) -> AccessError {
+        AccessError(.unreachable, "\(target) refused the connection; check host and port, and that it is running")
     }
 
     /// TLS or the request on it failed.

@@ -1,6 +1,7 @@
 package import Access
 import AsyncHTTPClient
 import ByteStream
+import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -11,7 +12,7 @@ package import TunnelConfig
 ///
 /// A value. Each question has connections of its own, which end with it: there are few, and far apart.
 package struct WebClient: LoginTransport {
-    private let tls: TLSConfiguration
+    private let authorityFiles: [String]
     private let environment: [String: String]
     private let override: (place: WebURL, target: ConnectTo)?
 
@@ -20,12 +21,11 @@ package struct WebClient: LoginTransport {
     ///   - environment: for `SSL_CERT_FILE`, `SSL_CERT_DIR` and the proxy variables.
     ///   - hostname: of which `connectTo` speaks.
     ///   - connectTo: replaces the dialled address of that host.
-    /// - Throws: `AccessError` (configuration) naming the file that cannot be used.
     package init(
         authorityFiles: [String], environment: [String: String], hostname: AccessHostname? = nil,
         connectTo: ConnectTo? = nil
-    ) throws {
-        tls = try TrustedAuthorities.settings(authorityFiles: authorityFiles, environment: environment)
+    ) {
+        self.authorityFiles = authorityFiles
         self.environment = environment
         override = hostname.flatMap { hostname in connectTo.map { (WebURL(hostname), $0) } }
     }
@@ -81,7 +81,8 @@ package struct WebClient: LoginTransport {
 
     private func settings(_ target: ConnectTo, timeout: Duration) throws -> HTTPClient.Configuration {
         var settings = HTTPClient.Configuration()
-        settings.tlsConfiguration = tls
+        settings.tlsConfiguration = try TrustedAuthorities.settings(
+            authorityFiles: authorityFiles, environment: environment)
         settings.httpVersion = .http1Only
         settings.redirectConfiguration = .disallow
         // Else a certificate that is not accepted looks like a server that does not answer.
@@ -119,7 +120,9 @@ package struct WebClient: LoginTransport {
             return AccessError(
                 .timedOut, "\(request.url.place) did not answer within \(request.timeout); check that the edge is up")
         }
-        if error is NIOConnectionError { return DialFailure.describe(error, target: place) }
+        if error is NIOConnectionError || (error as? IOError)?.errnoCode == ECONNREFUSED {
+            return DialFailure.describe(error, target: place)
+        }
         if error is NIOTooManyBytesError {
             return AccessError(.notWebSocket, "\(request.url.place) sent more than it should")
         }

@@ -28,7 +28,7 @@ import TunnelConfig
                 domains: try AuthDomains([server.team.team]),
                 storeURL: try #require(WebURL("https://\(server.team.store)/")), userAgent: "cloudflared/test"),
             store: TokenStore(directory: directory),
-            transport: try WebClient(authorityFiles: [], environment: environment), presenter: presenter,
+            transport: WebClient(authorityFiles: [], environment: environment), presenter: presenter,
             logger: logger)
         return configuration
     }
@@ -148,7 +148,7 @@ import TunnelConfig
     @Test func `the client for logins says which hop failed`() async throws {
         let server = try await TeamServer.start()
         let url = try #require(server.team.url())
-        let stranger = try WebClient(
+        let stranger = WebClient(
             authorityFiles: [],
             environment: ["SSL_CERT_FILE": try TestKit.TestCertificates.shared.get().strangerFile])
         let untrusted = await #expect(throws: AccessError.self) {
@@ -156,7 +156,7 @@ import TunnelConfig
         }
         #expect(untrusted?.code == .untrusted)
         try await server.stop()
-        let client = try WebClient(
+        let client = WebClient(
             authorityFiles: [try TestKit.TestCertificates.shared.get().authorityFile], environment: [:])
         let gone = await #expect(throws: AccessError.self) {
             try await client.send(WebRequest(.GET, url, timeout: .seconds(5)))

@@ -159,8 +159,7 @@ struct ArgumentNormalizerTests {
     }
 
     @Test(arguments: [
-        "login", "tunnel login", "update", "tail x", "access login h", "tunnel diag",
-        "proxy-dns --x", "tunnel vnet list", "management",
+        "update", "tail x", "tunnel diag", "proxy-dns --x", "tunnel vnet list", "management",
     ])
     func `what is not built says so`(line: String) {
         let error = #expect(throws: CommandError.self) { try invocation(line) }

@@ -38,7 +38,14 @@ struct ProgramTests {
         Ending(line: "tunnel run --token-file /none", code: 78, official: 1, error: "/none"),
         Ending(line: "tunnel list", code: 78, official: 1, error: "no account certificate found"),
         Ending(line: "tunnel --metrics 127.0.0.1:1 ready", code: 69, official: 1, error: "no connector answers"),
-        Ending(line: "login", code: 1, official: 1, error: "not in this version"),
+        Ending(line: "tail", code: 1, official: 1, error: "not in this version"),
+        Ending(line: "login --loginURL http://x.test", code: 2, official: 0, error: "--loginURL"),
+        Ending(line: "access login", code: 2, official: 0, error: "no application is given"),
+        Ending(line: "access token a\\b", code: 2, official: 0, error: "the application's URL cannot be used"),
+        Ending(line: "access curl -X POST", code: 2, official: 0, error: "give the URL first"),
+        Ending(line: "access ssh-gen", code: 2, official: 0, error: "--hostname is missing"),
+        Ending(
+            line: "access --auth-domain https://x login h.test", code: 78, official: 1, error: "is no team domain"),
         Ending(line: "tunnel --url http://localhost:8080", code: 2, official: 0, error: "quick tunnel"),
         Ending(line: "access rdp", code: 2, official: 0, error: "--hostname is missing"),
         Ending(line: "access tcp --hostname h.test --url ftp://x", code: 2, official: 0, error: "--url"),
@@ -64,7 +71,7 @@ struct ProgramTests {
                 && help.output.contains("--token-file"))
         let root = try await home.run("help")
         #expect(root.output.contains("tunnel") && root.output.contains("access"))
-        #expect(!root.output.contains("\n  login") && root.output.contains("\n  service"))
+        #expect(root.output.contains("\n  login") && root.output.contains("\n  service"))
         let completion = try await home.run("--generate-completion-script bash")
         #expect(completion.code == 0 && completion.output.contains("cloudflared"))
     }
@@ -189,7 +196,7 @@ struct ExecutableTests {
     }
 
     @Test(arguments: [
-        ("version --short", Int32(0)), ("tunnel --bogus", 2), ("login", 1), ("tunnel --config /none run", 78),
+        ("version --short", Int32(0)), ("tunnel --bogus", 2), ("tail", 1), ("tunnel --config /none run", 78),
     ])
     func `the real program ends with the documented code`(line: String, code: Int32) throws {
         let (process, output) = try start(line)

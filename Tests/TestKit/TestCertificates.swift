@@ -32,7 +32,7 @@ package final class TestCertificates: Sendable {
             let names =
                 kind == .otherName
                 ? "DNS:other.test"
-                : "DNS:h2.cftunnel.com,DNS:cloudflare-dns.com,DNS:localhost,DNS:*.localhost,DNS:app.test,IP:127.0.0.1"
+                : "DNS:h2.cftunnel.com,DNS:cloudflare-dns.com,DNS:localhost,DNS:*.localhost,DNS:rdp.localhost,DNS:app.test,IP:127.0.0.1"
             let file = path("\(kind.rawValue).ext")
             try "subjectAltName=\(names)\nextendedKeyUsage=serverAuth\n".write(
                 toFile: file, atomically: true, encoding: .utf8)

@@ -126,7 +126,8 @@ package final class AccessLogin: Sendable {
 
     private func acquire(_ application: ProtectedApplication) async throws -> AccessToken {
         let file = application.teamTokenFile
-        if let token = try await exchange(application) { return token }
+        let tried = stored(file)
+        if let tried, let token = try await exchange(tried, application) { return token }
         // Several applications of a team wait for one login of it.
         let turn = try await TokenLock.take(
             lockFile(file), clock: clock, now: now,
@@ -135,13 +136,14 @@ package final class AccessLogin: Sendable {
         guard case .locked(let lock) = turn else { throw CancellationError() }
         defer { lock.release() }
         // Whoever was waited for may have left one.
-        if let token = try await exchange(application) { return token }
+        if let left = stored(file), left != tried, let token = try await exchange(left, application) { return token }
         return try await transfer(application)
     }
 
-    /// Nil when there is no team token, or none that still leads anywhere.
-    private func exchange(_ application: ProtectedApplication) async throws -> AccessToken? {
-        guard let teamToken = stored(application.teamTokenFile) else { return nil }
+    /// Nil when the team's token leads nowhere any more.
+    private func exchange(
+        _ teamToken: AccessToken, _ application: ProtectedApplication
+    ) async throws -> AccessToken? {
         do {
             let exchange = TokenExchange(
                 application: application, transport: transport, userAgent: configuration.userAgent)

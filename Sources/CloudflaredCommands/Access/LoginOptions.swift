@@ -81,7 +81,7 @@ struct LoginSettings {
         configuration.closesPage = closesPage
         return AccessLogin(
             configuration, store: TokenStore(environment: context.environment),
-            transport: try WebClient(
+            transport: WebClient(
                 authorityFiles: authorityFiles, environment: context.environment, hostname: hostname,
                 connectTo: connectTo),
             presenter: presenter, logger: context.logger)
