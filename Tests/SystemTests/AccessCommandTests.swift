@@ -13,10 +13,10 @@ extension SystemTests {
                 try await guarded.apply(
                     GuardedChain.application("intranet", host: www) + """
 
-                          - name: robots
-                            decision: non_identity
-                            include: [any_valid_service_token]
-                    """)
+                              - name: robots
+                                decision: non_identity
+                                include: [any_valid_service_token]
+                        """)
                 let headers = [
                     "Cf-Access-Client-Id: \(token.clientID)", "Cf-Access-Client-Secret: \(token.clientSecret)",
                 ]
