@@ -66,7 +66,7 @@ struct GuardedChain: Sendable {
 
     // MARK: People
 
-    func browser() async throws -> Browser { try await .start(on: stage, trusting: [chain.ca, provider.facts.ca]) }
+    func browser() async throws -> Browser { try await .start(on: stage, trusting: [chain.ca, provider.ca]) }
 
     /// Follows the address that a client printed: logs in where that is asked for, and agrees that the program may act
     /// for the user.

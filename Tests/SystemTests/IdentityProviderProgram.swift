@@ -16,6 +16,8 @@ struct IdentityProviderProgram: Sendable {
 
     let program: Program
     let facts: Facts
+    /// A copy of its CA, that outlives it.
+    let ca: String
 
     /// - Parameter callback: where it sends people back to.
     static func start(on stage: Stage, callback: String) async throws -> IdentityProviderProgram {
@@ -25,7 +27,8 @@ struct IdentityProviderProgram: Sendable {
         let (program, facts) = try await stage.fixture(
             ["identity-provider", "--redirect", callback], as: Facts.self,
             environment: ["CLOUDFLARED_CANAILLE": python])
-        return IdentityProviderProgram(program: program, facts: facts)
+        let ca = try stage.write(try String(contentsOfFile: facts.ca, encoding: .utf8), to: "provider-ca.pem")
+        return IdentityProviderProgram(program: program, facts: facts, ca: ca)
     }
 
     /// From now on it signs with new keys.
@@ -52,7 +55,7 @@ struct IdentityProviderProgram: Sendable {
               scopes: [email, profile, groups]
               claims: [groups]
               assume_email_verified: true
-              ca_pool: \(facts.ca)
+              ca_pool: \(ca)
         """
     }
 }
