@@ -121,7 +121,7 @@ struct OriginOptions: ParsableArguments {
             if rule.originRequest.access == nil { rule.originRequest.access = access }
             do throws(ConfigError) {
                 try rule.originRequest.checkServable(rule.service)
-            } catch let error as ConfigError {
+            } catch {
                 throw error.located(file: nil, key: "access-issuer")
             }
             return rule
