@@ -144,7 +144,8 @@ struct AccessFileReader {
 
     private mutating func policy(_ entry: Entry, of application: String) throws(ConfigError) -> Policy {
         let fields = try fields(
-            of: entry, known: ["id", "name", "decision", "precedence", "session_duration"] + Self.criteriaKeys)
+            of: entry, known: ["id", "name", "decision", "precedence", "session_duration"] + Self.criteriaKeys,
+            keepsEmpty: true)
         let id = try identifier(fields, of: entry)
         let name = try text(fields["name"]) ?? id
         lines["applications[\(application)].policies[\(name)]"] = entry.line
@@ -156,7 +157,7 @@ struct AccessFileReader {
     }
 
     private mutating func grant(_ entry: Entry) throws(ConfigError) -> DestinationGrant {
-        let fields = try fields(of: entry, known: ["allow"] + Self.criteriaKeys)
+        let fields = try fields(of: entry, known: ["allow"] + Self.criteriaKeys, keepsEmpty: true)
         guard let allow = fields["allow"] else { throw missing("allow", of: entry) }
         let destinations = try located(allow, try values.strings(allow), DestinationAllowList.init)
         let isForEverybody = Self.criteriaKeys.allSatisfy { fields[$0] == nil }
@@ -169,6 +170,12 @@ struct AccessFileReader {
     private static let criteriaKeys = ["include", "require", "exclude"]
 
     private mutating func criteria(_ fields: [String: Entry], of entry: Entry) throws(ConfigError) -> Criteria {
+        // Conditions that were taken out, with their key left in, must not open to everybody.
+        for key in Self.criteriaKeys {
+            if let field = fields[key], values.isNull(field.value) {
+                throw values.error("has no value", at: field, suggestion: "list its conditions, or remove the key")
+            }
+        }
         guard let include = fields["include"] else { throw missing("include", of: entry) }
         return Criteria(
             include: try selectors(include), require: try selectors(fields["require"]),

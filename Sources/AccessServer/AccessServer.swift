@@ -105,6 +105,9 @@ package struct AccessServer: AccessService {
 
     private func teamHost(_ call: Call) async -> AccessResponse {
         if let host = call.below("/cdn-cgi/access/login/") { return await loginPage(call, applicationHost: host) }
+        if call.method == .get || call.method == .post, let authority = call.rest(below: "/cdn-cgi/access/cli/") {
+            return await consent(call, authority: authority)
+        }
         return switch (call.path, call.method) {
         case ("/cdn-cgi/access/callback", .get): await callback(call)
         case ("/cdn-cgi/access/cert_sign", .post): await signCertificate(call)
@@ -117,7 +120,7 @@ package struct AccessServer: AccessService {
     private func applicationHost(_ call: Call) async -> AccessResponse {
         switch (call.path, call.method) {
         case ("/cdn-cgi/access/authorized", .get), ("/cdn-cgi/access/authorized", .head): await authorized(call)
-        case ("/cdn-cgi/access/cli", .get), ("/cdn-cgi/access/cli", .post): await consent(call)
+        case ("/cdn-cgi/access/cli", .get): await leadToConsent(call)
         default: await common(call)
         }
     }
@@ -164,8 +167,11 @@ struct Call {
 
     /// The rest of the path, for `GET` and `HEAD` only.
     func below(_ folder: String) -> String? {
-        guard method == .get || method == .head, path.hasPrefix(folder) else { return nil }
-        return String(path.dropFirst(folder.count))
+        method == .get || method == .head ? rest(below: folder) : nil
+    }
+
+    func rest(below folder: String) -> String? {
+        path.hasPrefix(folder) ? String(path.dropFirst(folder.count)) : nil
     }
 
     /// The fields of a form that one of our own pages has sent: browsers say where a form comes from.

@@ -77,6 +77,8 @@ enum ForwardedHeaders {
             guard !isHopByHop(lowercased), !isInternal(lowercased), !dropped.contains(lowercased),
                 lowercased != "cf-ray"
             else { continue }
+            // They are the edge's to set: an origin's would lock people out of other hosts, or in as somebody else.
+            if lowercased == "set-cookie", isAccessCookie(value) { continue }
             if lowercased == "content-length" {
                 guard length == nil || length == value, value.utf8.allSatisfy(HeaderSyntax.isDigit),
                     (1...18).contains(value.utf8.count)
@@ -152,6 +154,11 @@ enum ForwardedHeaders {
             true
         default: false
         }
+    }
+
+    private static func isAccessCookie(_ pair: String) -> Bool {
+        let name = pair.drop { $0 == " " || $0 == "\t" }.prefix { $0 != "=" && $0 != ";" }
+        return ["CF_Authorization", "CF_AppSession", "CF_Session", "CF_Binding"].contains { $0 == name }
     }
 
     /// A Cookie header without those that belong to Access alone; nil when none is left.

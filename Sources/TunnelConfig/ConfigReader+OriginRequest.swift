@@ -77,9 +77,12 @@ extension ConfigReader {
 
     private mutating func access(_ entry: Entry) throws(ConfigError) -> OriginRequest.AccessRequirement {
         var result = OriginRequest.AccessRequirement(required: false, teamName: "", audTag: [], environment: "")
+        result.leavesRequired = true
         for field in try entries(of: entry.value, key: entry.key, line: entry.line) where !isNull(field.value) {
             switch field.name {
-            case "required": result.required = try bool(field)
+            case "required":
+                result.required = try bool(field)
+                result.leavesRequired = false
             case "teamName": result.teamName = try string(field)
             case "audTag": result.audTag = try strings(field)
             case "environment": result.environment = try string(field)

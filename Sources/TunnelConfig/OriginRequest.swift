@@ -53,7 +53,7 @@ package struct OriginRequest: Hashable, Sendable {
         if let value = overrides.proxyAddress { result.proxyAddress = value }
         if let value = overrides.proxyPort { result.proxyPort = value }
         if let value = overrides.ipRules { result.ipRules = value }
-        if let value = overrides.access { result.access = value }
+        if let value = overrides.access { result.access = value.completed(by: result.access) }
         return result
     }
 
@@ -103,6 +103,24 @@ package struct OriginRequest: Hashable, Sendable {
         package var issuer: String?
         /// A file of further authorities for the certificate of the team domain.
         package var caPool: String?
+        /// The place where it stands does not say whether it is required.
+        var leavesRequired = false
+
+        /// With what the level above says where this one says nothing: a rule that names its own audience keeps the check.
+        func completed(by above: AccessRequirement?) -> AccessRequirement {
+            guard leavesRequired, let above else { return self }
+            var result = self
+            result.leavesRequired = above.leavesRequired
+            result.required = above.required
+            if teamName.isEmpty, issuer == nil {
+                result.teamName = above.teamName
+                result.issuer = above.issuer
+                result.environment = environment.isEmpty ? above.environment : environment
+            }
+            if audTag.isEmpty { result.audTag = above.audTag }
+            result.caPool = caPool ?? above.caPool
+            return result
+        }
 
         package init(
             required: Bool, teamName: String, audTag: [String], environment: String, issuer: String? = nil,

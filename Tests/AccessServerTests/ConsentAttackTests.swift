@@ -35,6 +35,7 @@ struct ConsentAttackTests {
     @Test func `a form without its secret, or with another session's, hands nothing over`() async throws {
         try await withQuestion { team, provider, browser, url, form in
             let other = Browser(team, provider: provider)
+            _ = try await other.open(LoginTests.app)
             let (_, page) = try await other.open(url)
             let foreign = try #require(TransferTests.token(of: page.body))
             for field in ["", "csrf=&", "csrf=AAAA&", "csrf=\(foreign)&", "csrf=\(form)&csrf=\(form)&"] {
@@ -47,7 +48,8 @@ struct ConsentAttackTests {
     @Test func `a form's secret counts for its own program only`() async throws {
         try await withQuestion { team, _, browser, url, form in
             let other = try #require(SealedBox.KeyPair.generate()).publicKey
-            let answer = try await browser.send("POST", TransferTests.link(other), form: "csrf=\(form)&decision=allow")
+            let answer = try await browser.send(
+                "POST", TransferTests.question(other), form: "csrf=\(form)&decision=allow")
             #expect(answer.status == 400)
         }
     }
@@ -64,6 +66,50 @@ struct ConsentAttackTests {
                 #expect(answer.status == 400)
             }
         }
+    }
+
+    @Test func `what an origin has seen of a person is not enough to agree for that person`() async throws {
+        try await withTeam { team, _, browser in
+            let key = try #require(SealedBox.KeyPair.generate()).publicKey
+            _ = try await browser.open(LoginTests.app)
+            let seen = try #require(browser.cookie(Cookies.authorization, at: "app.site.test"))
+            let answer = try await TransferTests.whilePolling(Browser(team), "\(Self.store)/transfer/\(key.text)") {
+                let origin = Browser(team)
+                for host in ["app.site.test", "acme.site.test"] { origin.set(Cookies.authorization, seen, at: host) }
+                let led = try await origin.send("GET", TransferTests.link(key))
+                #expect(led.status == 302 && TransferTests.token(of: led.body) == nil)
+                let asked = try await origin.send("GET", TransferTests.question(key))
+                #expect(asked.status == 400 && TransferTests.token(of: asked.body) == nil)
+                for url in [TransferTests.link(key), TransferTests.question(key)] {
+                    #expect(try await origin.send("POST", url, form: "decision=allow").status >= 400)
+                }
+                team.clock.advance(by: .seconds(50))
+            }
+            #expect(answer.status == 404)
+        }
+    }
+
+    @Test func `another program that asks between question and answer gets nothing`() async throws {
+        try await withQuestion { team, _, browser, url, form in
+            let key = url.split(separator: "token=")[1].prefix { $0 != "&" }.replacing("%3D", with: "=")
+            let attacker = Browser(team, address: "203.0.113.66")
+            let answer = try await TransferTests.whilePolling(attacker, "\(Self.store)/transfer/\(key)") {
+                let sent = try await browser.send("POST", url, form: "csrf=\(form)&decision=allow")
+                #expect(sent.status == 400)
+                team.clock.advance(by: .seconds(50))
+            }
+            #expect(answer.status == 404)
+        }
+    }
+
+    @Test func `a page cannot have the visitor's browser ask the store`() async throws {
+        let team = try await TeamFixture(providers: [])
+        let key = try #require(SealedBox.KeyPair.generate()).publicKey.text
+        for headers: HTTPHeaders in [["sec-fetch-site": "cross-site"], ["origin": "https://evil.test"]] {
+            let answer = try await Browser(team).send("GET", "\(Self.store)/transfer/\(key)", headers: headers)
+            #expect(answer.status == 404)
+        }
+        #expect(team.server.transfers.waiting == 0)
     }
 
     @Test func `a link opened by GET hands nothing over`() async throws {

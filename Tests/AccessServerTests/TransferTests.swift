@@ -1,5 +1,6 @@
 import Access
 import AccessPolicy
+import EdgeStore
 import Foundation
 import NIOHTTP1
 import TestKit
@@ -21,6 +22,13 @@ struct TransferTests {
     {
         "\(app)/cdn-cgi/access/cli?aud=\(aud)&edge_token_transfer=true"
             + "&redirect_url=\(Form.encoded("\(app)/start?aud=\(aud)"))&token=\(Form.encoded(key.text))\(extra)"
+    }
+
+    /// Where the link leads to: the question is asked at the team domain.
+    static func question(_ key: SealedBox.PublicKey, aud: String = "aaaa") -> String {
+        link(key, aud: aud).replacing(
+            "\(app)/cdn-cgi/access/cli?",
+            with: "https://acme.site.test:8443/cdn-cgi/access/cli/app.site.test:8443?")
     }
 
     /// The hidden field of a page's form.
@@ -46,7 +54,7 @@ struct TransferTests {
             let own = try #require(SealedBox.KeyPair.generate())
             let answer = try await Self.whilePolling(Browser(team), "\(Self.store)/transfer/\(own.publicKey.text)") {
                 let (url, page) = try await browser.open(Self.link(own.publicKey))
-                #expect(url == Self.link(own.publicKey))
+                #expect(url == Self.question(own.publicKey))
                 #expect(page.status == 200)
                 #expect(page.body.contains("The App") && page.body.contains("alice@site.test"))
                 #expect(page.body.contains(String(own.publicKey.text.prefix(8))))
@@ -112,6 +120,23 @@ struct TransferTests {
         }
         for url in ["https://login.cloudflareaccess.org/x", "\(Self.store)/transfer/short", "\(Self.store)/"] {
             #expect(try await Browser(team).send("GET", url).status == 404)
+        }
+    }
+
+    @Test func `an application that only covers the team's host hands out no account`() async throws {
+        try await withTeam { team, _, browser in
+            for domain in ["*.site.test", "acme.site.test", "acme.site.test/argo*"] {
+                let yaml = TeamFixture.applications.replacing("acme.site.test/argotunnel", with: "\"\(domain)\"")
+                let documents = try AccessFile.parse(yaml, path: "access.yml").documents
+                try await team.store.changeAccess(
+                    documents.filter { $0.json.contains(domain) }.map { .put($0) }, expecting: nil)
+                try await team.policies.refreshNow()
+                let key = try #require(SealedBox.KeyPair.generate()).publicKey.text
+                let (_, page) = try await browser.open(
+                    "https://acme.site.test:8443/argotunnel?callback="
+                        + Form.encoded("https://login.cloudflareaccess.org/\(key)"))
+                #expect(page.status == 404, "\(domain)")
+            }
         }
     }
 

@@ -36,7 +36,7 @@ extension AccessLogin {
             throw LoginError(
                 .transfer, "what \(configuration.storeURL) handed out was not sealed for this login; try again")
         }
-        guard let token = AccessToken(tokens.appToken), token.audience.contains(application.audience),
+        guard let token = AccessToken(tokens.appToken), application.isNamed(by: token),
             token.isLive(at: now())
         else {
             throw LoginError(

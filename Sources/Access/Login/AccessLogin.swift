@@ -65,7 +65,8 @@ package final class AccessLogin: Sendable {
             store.remove(application.tokenFile)
             return nil
         }
-        return token
+        // Of another team that has the same names: not ours to send, nor to remove.
+        return application.isNamed(by: token) ? token : nil
     }
 
     /// The token on disk, else one for the team's token, else one that a person gets in the browser.

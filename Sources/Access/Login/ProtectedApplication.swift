@@ -12,6 +12,11 @@ package struct ProtectedApplication: Hashable, Sendable {
     /// The token of the whole team.
     package var teamTokenFile: String { Self.teamTokenFile(team) }
 
+    /// Whether a token is one of this application, by its own words: another team may use the same names.
+    func isNamed(by token: AccessToken) -> Bool {
+        token.audience.contains(audience) && token.issuer == team.issuer
+    }
+
     static func teamTokenFile(_ team: AuthDomain) -> String { fileName("\(team)-org-token", replacing: "/") }
     static func keyFile(_ team: AuthDomain) -> String { fileName("\(team)-jwks", replacing: "/") }
 

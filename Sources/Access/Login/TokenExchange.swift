@@ -50,7 +50,7 @@ struct TokenExchange: Sendable {
 
     private func token(in cookies: [String], _ status: Int) throws -> AccessToken {
         guard let text = Self.cookie("CF_Authorization", in: cookies), let token = AccessToken(text),
-            token.audience.contains(application.audience)
+            application.isNamed(by: token)
         else { throw Refusal(description: "\(application.url.authority) answered \(status) without a token") }
         return token
     }

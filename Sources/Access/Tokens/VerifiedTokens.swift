@@ -24,7 +24,7 @@ package final class VerifiedTokens: Sendable {
     }
 
     /// A key that was taken away makes its tokens worthless after this.
-    private static let goodFor = Duration.seconds(60)
+    private static let goodFor = Duration.seconds(20)
     /// Keys may come that make a bad token good.
     private static let badFor = Duration.seconds(5)
 

@@ -10,7 +10,10 @@ extension AccessServer {
 
     func accountLogin(_ call: Call) async -> AccessResponse {
         let ray = call.request.ray
-        guard accountCertificate != nil, case .application(let application, _)? = match(Self.path) else {
+        // An application that covers the team's host among others was not made to hand out the account.
+        guard accountCertificate != nil, case .application(let application, let domain)? = match(Self.path),
+            domain.host.text == names().team, domain.path.text == Self.path
+        else {
             return Pages.notFound().response(ray: ray)
         }
         guard let key = Self.key(call.query?["callback"]) else {
@@ -31,7 +34,7 @@ extension AccessServer {
             return Pages.accountConsent(
                 zone: (try? await store.account().zone) ?? "", session: person.session, key: key.text,
                 poller: transfers.poller(of: storeKey), browser: call.request.address, target: call.request.target,
-                token: formToken("account", person.session.id, key.text)
+                token: formToken("account", person.session.id, key.text, transfers.poller(of: storeKey) ?? "")
             ).response(ray: ray)
         }
         return handOver(key, storeKey, application, person, call)
@@ -42,7 +45,10 @@ extension AccessServer {
         _ call: Call
     ) -> AccessResponse {
         let ray = call.request.ray
-        guard let form = call.form, isFormToken(form["csrf"], "account", person.session.id, key.text) else {
+        guard let form = call.form,
+            isFormToken(
+                form["csrf"], "account", person.session.id, key.text, transfers.poller(of: storeKey) ?? "")
+        else {
             note(.consent, "refused", call) { $0.reason = "the form is not one of this session" }
             return Pages.badRequest("This form is out of date. Open the link once more.").response(ray: ray)
         }

@@ -58,14 +58,21 @@ extension AccessServer {
     private func purpose(of call: Call, applicationHost: String) async -> LoginPurpose? {
         guard let meta = call.query?["meta"], let body = await body(of: meta, kind: .meta),
             let audience = call.query?["kid"], body.aud.values == [audience],
-            let host = CanonicalHost(authority: applicationHost)?.name, body.hostname == host,
+            let host = self.applicationHost(applicationHost), body.hostname == host,
             let redirect = body.redirectURL.flatMap(RedirectPath.init), let appSession = body.appSession,
-            application(audience: audience, host: host) != nil,
-            applicationHost == host || applicationHost == names().authority(of: host)
+            application(audience: audience, host: host) != nil
         else { return nil }
         return LoginPurpose(
             audience: audience, host: host, redirect: redirect,
             decisionPath: body.decisionPath ?? redirect.text, appSession: appSession)
+    }
+
+    /// The host of an application as a path of the team domain names it: in our own spelling, or not at all.
+    func applicationHost(_ authority: String) -> String? {
+        guard let host = CanonicalHost(authority: authority)?.name,
+            authority == host || authority == names().authority(of: host)
+        else { return nil }
+        return host
     }
 
     private func begin(_ purpose: LoginPurpose, at provider: IdentityProvider, _ call: Call) async -> AccessResponse {

@@ -65,6 +65,8 @@ struct ProviderIdentity: Sendable, Hashable {
         guard let text = claims[provider.emailClaim]?.texts.first, text.utf8.count <= 320, text.contains("@"),
             text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f })
         else { return nil }
+        // What is said to be verified is the claim `email` and no other.
+        guard provider.emailClaim == "email" else { return provider.assumesEmailVerified ? text : nil }
         // Some providers send the word.
         switch claims["email_verified"]?.texts.first {
         case "true": return text

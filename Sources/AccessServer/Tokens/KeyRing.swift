@@ -89,10 +89,11 @@ actor KeyRing {
         let keys = try await look().keys
         let time = now()
         let tokens = keys.filter { $0.purpose == .tokens }
-        if tokens.allSatisfy({ $0.createdAt + Life.rotation <= time }) {
+        let nothingSigns = tokens.allSatisfy { $0.signsFrom > time }
+        if nothingSigns || tokens.allSatisfy({ $0.createdAt + Life.rotation <= time }) {
             let (id, pem) = try TokenSigner.generateKey()
-            // With nothing to sign by there is nobody to give notice to.
-            let from = tokens.isEmpty ? time : time + Life.notice
+            // With nothing to sign by, no notice can be given: a removed key may have been a stolen one.
+            let from = nothingSigns ? time : time + Life.notice
             try await store.addSigningKey(
                 SigningKey(id: id, purpose: .tokens, privateKeyPEM: pem, createdAt: time, signsFrom: from))
             logger.notice("Access signing key made", metadata: ["keyID": "\(id)"])
@@ -123,7 +124,8 @@ actor KeyRing {
     }
 
     private func current() async throws -> Loaded {
-        if let loaded { return loaded }
+        // Whoever removed a key wants its tokens to be worthless now; a look costs one read of the version.
+        if let loaded, abs(now().timeIntervalSince(lookedAt)) < 1 { return loaded }
         return try await look()
     }
 
@@ -149,6 +151,8 @@ actor KeyRing {
         let fresh = Loaded(
             version: version, keys: keys, signers: signers,
             verifier: try await TokenVerifier(keys: signers.values.map(\.signer.publicKey)))
+        // A look that began later may have ended first.
+        if let loaded, loaded.version > version { return loaded }
         loaded = fresh
         return fresh
     }

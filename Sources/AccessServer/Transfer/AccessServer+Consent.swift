@@ -13,10 +13,11 @@ private struct Handover {
     let wantsTeamToken: Bool
     let closesPage: Bool
 
-    init?(_ call: Call) {
+    /// - Parameter authority: of the application, with the port that the visitor uses.
+    init?(_ call: Call, authority: String) {
         guard let query = call.query, let audience = query["aud"],
             let key = query["token"].flatMap({ SealedBox.PublicKey(text: $0) }),
-            let path = Self.path(query["redirect_url"], on: call.request)
+            let path = Self.path(query["redirect_url"], on: authority)
         else { return nil }
         self.audience = audience
         self.key = key
@@ -28,9 +29,9 @@ private struct Handover {
     var storeKey: TransferStore.Key { TransferStore.Key(.tokens, key) }
 
     /// Of the application's URL, which must be one of this host. Nobody is sent there.
-    private static func path(_ url: String?, on request: AccessRequest) -> String? {
+    private static func path(_ url: String?, on authority: String) -> String? {
         guard let url, !url.isEmpty else { return "/" }
-        let start = "https://\(request.authority)"
+        let start = "https://\(authority)"
         guard url.hasPrefix(start) else { return nil }
         let rest = url.dropFirst(start.count).prefix { $0 != "?" && $0 != "#" }
         return rest.isEmpty ? "/" : RedirectPath(String(rest))?.text
@@ -39,36 +40,53 @@ private struct Handover {
 
 /// Hands tokens to a program, if its user wants that (access-protocol sections 3.7 and 3.13, 9).
 extension AccessServer {
-    func consent(_ call: Call) async -> AccessResponse {
-        let ray = call.request.ray
-        guard let handover = Handover(call),
-            let (application, _) = application(audience: handover.audience, host: call.request.host)
-        else { return Pages.badRequest("The link is incomplete, or for another application.").response(ray: ray) }
-        guard let person = await person(at: handover.audience, call) else {
-            guard call.method == .get, let here = RedirectPath(call.request.target) else {
-                return Pages.loginExpired().response(ray: ray)
-            }
+    private static let path = "/cdn-cgi/access/cli"
+
+    /// Where clients send people: at the application. They are asked at the team domain, since what proves a person to an
+    /// application, its origin has seen as well; it must not be enough to get the team's token by.
+    func leadToConsent(_ call: Call) async -> AccessResponse {
+        let request = call.request
+        guard let handover = Handover(call, authority: request.authority),
+            let (application, _) = application(audience: handover.audience, host: request.host)
+        else { return Self.wrongLink(request.ray) }
+        guard await person(at: handover.audience, call) != nil else {
+            guard let here = RedirectPath(request.target) else { return Self.wrongLink(request.ray) }
             return await login(
                 to: application, call, redirect: here, decisionPath: handover.decisionPath, lack: .missing)
         }
+        let query = request.target.drop { $0 != "?" }
+        return .redirect(to: "\(names().issuer)\(Self.path)/\(request.authority)\(query)")
+    }
+
+    /// - Parameter authority: of the application, from the path of the team domain.
+    func consent(_ call: Call, authority: String) async -> AccessResponse {
+        let ray = call.request.ray
+        guard let host = applicationHost(authority), let handover = Handover(call, authority: authority),
+            application(audience: handover.audience, host: host) != nil
+        else { return Self.wrongLink(ray) }
+        guard let person = await person(atTeam: call) else { return Pages.loginExpired().response(ray: ray) }
         let verdict = verdict(
-            on: person.session.identity, audience: handover.audience, host: call.request.host,
-            path: handover.decisionPath, call: call)
+            on: person.session.identity, audience: handover.audience, host: host, path: handover.decisionPath,
+            call: call)
         switch verdict {
         case .denied(let policy): return denied(person.session, policy, call)
         case .gone, .open: return Pages.badRequest("This application needs no login.").response(ray: ray)
         case .admitted(let application, _, let admission):
-            if call.method == .get { return question(handover, application, person, call) }
+            if call.method == .get { return question(handover, application, host, person, call) }
             return await handOver(handover, application, person, admission, call)
         }
     }
 
+    private static func wrongLink(_ ray: String) -> AccessResponse {
+        Pages.badRequest("The link is incomplete, or for another application.").response(ray: ray)
+    }
+
     private func question(
-        _ handover: Handover, _ application: AccessApplication, _ person: Person, _ call: Call
+        _ handover: Handover, _ application: AccessApplication, _ host: String, _ person: Person, _ call: Call
     ) -> AccessResponse {
         let poller = transfers.poller(of: handover.storeKey)
         return Pages.consent(
-            to: application.name, host: call.request.host, session: person.session, key: handover.key.text,
+            to: application.name, host: host, session: person.session, key: handover.key.text,
             poller: poller, browser: call.request.address, target: call.request.target,
             token: formToken(for: handover, person)
         ).response(ray: call.request.ray)
@@ -129,12 +147,15 @@ extension AccessServer {
     }
 
     private func formToken(for handover: Handover, _ person: Person) -> String {
-        formToken("consent", person.session.id, handover.audience, handover.key.text)
+        formToken("consent", person.session.id, handover.audience, handover.key.text, poller(of: handover))
     }
 
     private func isFormToken(_ text: String?, for handover: Handover, _ person: Person) -> Bool {
-        isFormToken(text, "consent", person.session.id, handover.audience, handover.key.text)
+        isFormToken(text, "consent", person.session.id, handover.audience, handover.key.text, poller(of: handover))
     }
+
+    /// Who agreed has seen this address: another one that asks meanwhile gets nothing by it.
+    private func poller(of handover: Handover) -> String { transfers.poller(of: handover.storeKey) ?? "" }
 
     // MARK: Forms
 

@@ -14,6 +14,10 @@ extension AccessServer {
         if kind == .tokens { parts = parts.dropFirst() }
         // Clients before May 2021 say so when they have what they came for.
         if call.method == .put, parts.count == 2, parts.last == "ok" { return .plain(status: 200) }
+        // Programs ask here. A page that has a browser ask would pass off somebody's address for its own.
+        guard call.request.headers["sec-fetch-site"].isEmpty, call.request.headers["origin"].isEmpty else {
+            return Pages.notFound().response(ray: ray)
+        }
         guard call.method == .get, parts.count == 1, let text = parts.first.map(String.init),
             // Its padding may come encoded.
             let key = SealedBox.PublicKey(text: text.replacing("%3D", with: "=").replacing("%3d", with: "="))
