@@ -4,8 +4,8 @@ import Foundation
 struct SystemdRoot {
     /// What the programs' packages depend on, and what the tests look with. Nothing is fetched later.
     private static let packages = [
-        "ca-certificates", "curl", "iproute2", "init-system-helpers", "libc-ares2", "libpam-systemd", "libsqlite3-0",
-        "libstdc++6", "passwd", "zlib1g",
+        "ca-certificates", "curl", "iproute2", "init-system-helpers", "libc-ares2", "libpam-systemd", "libsodium23",
+        "libsqlite3-0", "libstdc++6", "passwd", "zlib1g",
     ]
 
     let stage: Stage
