@@ -65,8 +65,10 @@ enum ForwardedHeaders {
         return names
     }
 
-    /// The headers that go to the visitor; nil when the origin's cannot be sent without harm.
-    static func response(_ given: HTTPHeaders, ray: String) -> HTTPHeaders? {
+    /// The headers that go to the visitor; nil when they cannot be sent without harm.
+    ///
+    /// - Parameter isOwn: whether the edge itself answers, not an origin.
+    static func response(_ given: HTTPHeaders, ray: String, isOwn: Bool = false) -> HTTPHeaders? {
         let dropped = connectionOptions(given)
         var headers = HTTPHeaders()
         headers.reserveCapacity(given.count + 1)
@@ -78,7 +80,7 @@ enum ForwardedHeaders {
                 lowercased != "cf-ray"
             else { continue }
             // They are the edge's to set: an origin's would lock people out of other hosts, or in as somebody else.
-            if lowercased == "set-cookie", isAccessCookie(value) { continue }
+            if !isOwn, lowercased == "set-cookie", isAccessCookie(value) { continue }
             if lowercased == "content-length" {
                 guard length == nil || length == value, value.utf8.allSatisfy(HeaderSyntax.isDigit),
                     (1...18).contains(value.utf8.count)

@@ -78,7 +78,7 @@ final class WholeCall: BytePipeSink, @unchecked Sendable {
             exchange.eventLoop.execute {
                 guard let response else { return exchange.respond(with: terms.tooLate) }
                 guard (200...599).contains(response.status),
-                    var headers = ForwardedHeaders.response(response.headers, ray: exchange.ray)
+                    var headers = ForwardedHeaders.response(response.headers, ray: exchange.ray, isOwn: true)
                 else { return exchange.respond(with: .ownAnswerBroken()) }
                 headers.replaceOrAdd(name: "content-length", value: String(response.body.readableBytes))
                 exchange.respond(status: response.status, headers: headers, body: response.body)

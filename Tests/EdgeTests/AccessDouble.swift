@@ -53,7 +53,10 @@ final class AccessDouble: AccessService {
     ) async -> AccessResponse {
         AccessResponse(
             status: 302,
-            headers: ["location": "https://access.site.test/cdn-cgi/access/login/\(request.host)", "x-lack": "\(lack)"])
+            headers: [
+                "location": "https://access.site.test/cdn-cgi/access/login/\(request.host)", "x-lack": "\(lack)",
+                "set-cookie": "CF_AppSession=x",
+            ])
     }
 
     func respond(to request: AccessRequest, application: AccessApplication?) async -> AccessResponse {

@@ -77,6 +77,7 @@ struct GateAccessTests {
             for arguments in [[], ["--head"], ["-d", "body"]] {
                 let answer = try await edge.curl(Self.host, "/path?q", arguments)
                 #expect(answer.status == 302)
+                #expect(answer.head.lowercased().contains("set-cookie: cf_appsession=x"))
                 #expect(answer.head.contains("location: https://access.site.test/cdn-cgi/access/login/\(Self.host)"))
             }
             let visitor = try await edge.visitor(Self.host)
