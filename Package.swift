@@ -167,8 +167,8 @@ let package = Package(
         .target(
             name: "TestKit",
             dependencies: [
-                "Access", "ByteStream", "EdgeTransport", "EdgeStore", "TunnelConfig", jwtKit, cryptoExtras, nioCore,
-                nioPosix, nioHTTP1, nioSSL, nioEmbedded, logging,
+                "Access", "AccessPolicy", "ByteStream", "EdgeTransport", "EdgeStore", "TunnelConfig", jwtKit,
+                cryptoExtras, nioCore, nioPosix, nioHTTP1, nioSSL, nioEmbedded, logging,
             ],
             path: "Tests/TestKit", swiftSettings: houseRules),
         tests("CapnProtoTests", ["CapnProto", nioCore]),

@@ -115,7 +115,7 @@ struct AccessCalls: Sendable {
 
     @Sendable private func revoke(_ request: Request, _ context: ControlContext) async throws -> Response {
         let document = try await document(.application, context)
-        let audience = try AccessShape.value(document).object["aud"]?.string ?? ""
+        let audience = try AccessShape.value(document).object["aud"]?.text ?? ""
         try await store.revokeTokens(ofAudience: audience, before: now())
         record.record("tokens of \(document.id) revoked", as: .revoke, context)
         return try Answer.success(APINothing())
@@ -123,7 +123,7 @@ struct AccessCalls: Sendable {
 
     @Sendable private func revokeUser(_ request: Request, _ context: ControlContext) async throws -> Response {
         _ = try context.account(named: "account")
-        guard let email = try await request.json(JSONValue.self).object["email"]?.string, !email.isEmpty else {
+        guard let email = try await request.json(JSONValue.self).object["email"]?.text, !email.isEmpty else {
             throw Refusal.invalid("email is missing")
         }
         let count = try await store.endSessions(.user(email), at: now())

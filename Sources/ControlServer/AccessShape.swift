@@ -96,7 +96,7 @@ enum AccessShape {
                     throw Refusal.invalid("policies takes whole policies; there are none to refer to by id")
                 }
                 return Self.policy(
-                    id: policy.object["id"]?.string ?? UUID().uuidString.lowercased(), policy)
+                    id: policy.object["id"]?.text ?? UUID().uuidString.lowercased(), policy)
             })
         return object
     }

@@ -23,7 +23,12 @@ package struct ApplyCommand: AdministrationCommand {
     package init() {}
 
     package func perform(_ administration: Administration) async throws -> Report {
-        let text = try SmallFile.read(file, limit: 4 << 20).text
+        let text: String
+        do {
+            text = try SmallFile.read(file, limit: 4 << 20).text
+        } catch {
+            throw StoreError(.configuration, "--file: give a file that can be read", cause: error)
+        }
         let wanted = try AccessFile.parse(text, path: file, secrets: { name throws(ConfigError) in try secret(name) })
             .resolvingFiles { path(of: $0) }
         var lines: [String] = []

@@ -1,4 +1,5 @@
 package import Access
+package import AccessPolicy
 import CryptoExtras
 import Foundation
 import JWTKit

@@ -1,3 +1,4 @@
+import AccessPolicy
 import FoundationEssentials
 
 /// A compact JWS whose header was read and nothing else: enough to choose the key, nothing to believe in.

@@ -1,3 +1,4 @@
+package import AccessPolicy
 package import JWTKit
 
 /// The payload of our own tokens as it stands on the wire (access-protocol sections 2.5, 3.5 and 3.10). Times are whole

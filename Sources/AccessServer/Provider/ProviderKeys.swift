@@ -1,4 +1,5 @@
 import Access
+import AccessPolicy
 import Foundation
 import JWTKit
 

@@ -1,4 +1,4 @@
-/// Any JSON, where others choose the names: claims of identity providers.
+/// Any JSON, where others choose the names: claims of identity providers, objects of the account API.
 package enum JSONValue: Hashable, Sendable {
     case null
     case bool(Bool)
@@ -13,6 +13,26 @@ package enum JSONValue: Hashable, Sendable {
 
     package var number: Double? {
         if case .number(let number) = self { number } else { nil }
+    }
+
+    /// The elements of a list; none of what is no list.
+    package var array: [JSONValue] {
+        if case .array(let values) = self { values } else { [] }
+    }
+
+    /// The members of an object; none of what is no object.
+    package var object: [String: JSONValue] {
+        if case .object(let members) = self { members } else { [:] }
+    }
+
+    /// Says nothing: null, false, or empty.
+    package var isVoid: Bool {
+        switch self {
+        case .null, .bool(false), .string(""): true
+        case .array(let values): values.isEmpty
+        case .object(let members): members.isEmpty
+        case .bool, .number, .string: false
+        }
     }
 
     /// One text, or the texts of a list; what is no text, number or truth value is left out.
