@@ -164,38 +164,42 @@ let package = Package(
         program("cloudflared-edge", "EdgeCommands"),
 
         // Tests
+        .target(name: "Fuzzing", path: "Tests/Fuzzing", swiftSettings: houseRules),
         .target(
             name: "TestKit",
             dependencies: [
-                "Access", "AccessPolicy", "ByteStream", "EdgeTransport", "EdgeStore", "TunnelConfig", jwtKit,
+                "Fuzzing", "Access", "AccessPolicy", "ByteStream", "EdgeTransport", "EdgeStore", "TunnelConfig", jwtKit,
                 cryptoExtras, nioCore, nioPosix, nioHTTP1, nioSSL, nioEmbedded, logging,
             ],
             path: "Tests/TestKit", swiftSettings: houseRules),
-        tests("CapnProtoTests", ["CapnProto", nioCore]),
-        tests("TunnelWireTests", ["TunnelWire", "CapnProto", nioCore], exclude: ["fixtures"]),
-        tests("TunnelConfigTests", ["TunnelConfig"]),
-        tests("AccessPolicyTests", ["AccessPolicy", "TunnelConfig"]),
-        tests("ByteStreamTests", ["ByteStream", "TestKit", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
+        tests("CapnProtoTests", ["Fuzzing", "CapnProto", nioCore]),
+        tests("TunnelWireTests", ["Fuzzing", "TunnelWire", "CapnProto", nioCore], exclude: ["fixtures"]),
+        tests("TunnelConfigTests", ["Fuzzing", "TunnelConfig"]),
+        tests("AccessPolicyTests", ["Fuzzing", "AccessPolicy", "TunnelConfig"]),
+        tests("ByteStreamTests", ["Fuzzing", "ByteStream", "TestKit", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
         tests(
             "EdgeTransportTests",
             [
-                "EdgeTransport", "ByteStream", "TunnelWire", "EdgeStore", "TestKit", nioCore, nioPosix, nioHTTP1,
+                "Fuzzing", "EdgeTransport", "ByteStream", "TunnelWire", "EdgeStore", "TestKit", nioCore, nioPosix,
+                nioHTTP1,
                 nioSSL, nioHTTP2, nioEmbedded, logging,
             ]),
         tests(
             "OriginTransportTests",
             [
-                "OriginTransport", "ByteStream", "TunnelConfig", "TestKit", nioCore, nioPosix, nioHTTP1, nioSSL,
+                "Fuzzing", "OriginTransport", "ByteStream", "TunnelConfig", "TestKit", nioCore, nioPosix, nioHTTP1,
+                nioSSL,
                 nioEmbedded, logging,
             ]),
-        tests("NameResolverTests", ["NameResolver", "ByteStream", "TestKit", nioCore, nioPosix, nioSSL]),
+        tests("NameResolverTests", ["Fuzzing", "NameResolver", "ByteStream", "TestKit", nioCore, nioPosix, nioSSL]),
         tests(
             "AccessTests",
             ["Access", "AccessPolicy", "TunnelConfig", "TestKit", jwtKit, crypto, nioCore, nioHTTP1, logging]),
         tests(
             "AccessServerTests",
             [
-                "AccessServer", "Access", "AccessPolicy", "EdgeStore", "TunnelConfig", "TestKit", hummingbird,
+                "Fuzzing", "AccessServer", "Access", "AccessPolicy", "EdgeStore", "TunnelConfig", "TestKit",
+                hummingbird,
                 hummingbirdTLS, jwtKit, crypto, cryptoExtras, httpClient, nioCore, nioHTTP1, nioSSL, logging,
             ]),
         tests("ServiceHostTests", ["ServiceHost", "TestKit", nioCore, nioPosix, logging]),
@@ -204,7 +208,8 @@ let package = Package(
         tests(
             "ConnectorTests",
             [
-                "Connector", "TunnelConfig", "TunnelWire", "EdgeTransport", "OriginTransport", "AccessPolicy", "Access",
+                "Fuzzing", "Connector", "TunnelConfig", "TunnelWire", "EdgeTransport", "OriginTransport",
+                "AccessPolicy", "Access",
                 "ByteStream", "NameResolver", "ServiceHost", "TestKit", nioCore, nioPosix, nioHTTP1, nioSSL,
                 nioEmbedded, logging,
             ]),
@@ -218,7 +223,7 @@ let package = Package(
         tests(
             "EdgeTests",
             [
-                "Edge", "EdgeStore", "EdgeTransport", "ByteStream", "TunnelWire", "TunnelConfig", "Access",
+                "Fuzzing", "Edge", "EdgeStore", "EdgeTransport", "ByteStream", "TunnelWire", "TunnelConfig", "Access",
                 "AccessPolicy", "TestKit", nioCore, nioPosix, nioHTTP1, nioSSL, nioHTTP2, nioEmbedded, logging,
             ]),
         tests(
@@ -232,7 +237,8 @@ let package = Package(
         tests(
             "CloudflaredCommandsTests",
             [
-                "CloudflaredCommands", "Connector", "TunnelConfig", "AccessClient", "ServiceHost", "TestKit", nioCore,
+                "Fuzzing", "CloudflaredCommands", "Connector", "TunnelConfig", "AccessClient", "ServiceHost", "TestKit",
+                nioCore,
                 nioHTTP1, argumentParser, logging,
             ]),
         tests("EdgeCommandsTests", ["EdgeCommands", "EdgeStore", "AccessPolicy", "TunnelConfig", argumentParser]),

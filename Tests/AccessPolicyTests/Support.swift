@@ -4,21 +4,6 @@ import TunnelConfig
 
 @testable import AccessPolicy
 
-/// SplitMix64: the same numbers on every run.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
-
 let now = Date(timeIntervalSince1970: 1_800_000_000)
 let secret = ServiceTokenSecret("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef")
 

@@ -1,67 +1,25 @@
 import Access
 import AccessPolicy
 import Foundation
+import Fuzzing
 import NIOHTTP1
 import Testing
 
 @testable import AccessServer
 
-/// Whatever bytes come: no trap, no hang, nothing let in. `CLOUDFLARED_FUZZ_SECONDS` makes it last longer than a glance.
+/// Whatever bytes come: no trap, no hang, nothing let in.
 struct FuzzTests {
-    /// The same numbers every time.
-    private struct Dice: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9e37_79b9_7f4a_7c15
-            var value = state
-            value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-            value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-            return value ^ (value >> 31)
-        }
-
-        /// A seed with some bytes changed, taken out, doubled or cut off.
-        mutating func mutated(_ seed: String, alphabet: [UInt8]) -> String {
-            var bytes = Array(seed.utf8)
-            for _ in 0..<Int.random(in: 1...6, using: &self) where !bytes.isEmpty {
-                let place = Int.random(in: 0..<bytes.count, using: &self)
-                switch Int.random(in: 0..<5, using: &self) {
-                case 0: bytes[place] = alphabet.randomElement(using: &self) ?? 0
-                case 1: bytes.remove(at: place)
-                case 2: bytes.insert(alphabet.randomElement(using: &self) ?? 0, at: place)
-                case 3: bytes.removeSubrange(place...)
-                default: bytes.insert(contentsOf: bytes[place...].prefix(40), at: place)
-                }
-            }
-            return String(decoding: bytes, as: UTF8.self)
-        }
-    }
-
-    private static let seconds = ProcessInfo.processInfo.environment["CLOUDFLARED_FUZZ_SECONDS"].flatMap(Double.init)
-    private static let printable = Array(UInt8(0x20)...0x7e) + [0, 9, 10, 13, 0x80, 0xff]
-
-    /// So many rounds, or so long.
-    private func rounds(_ count: Int, _ body: (inout Dice) async throws -> Void) async rethrows {
-        var dice = Dice(state: 20_261_128)
-        let end = Self.seconds.map { Date() + $0 / 4 }
-        var round = 0
-        while end.map({ Date() < $0 }) ?? (round < count) {
-            try await body(&dice)
-            round += 1
-        }
-    }
-
     @Test func `no changed token is taken for a good one`() async throws {
         try await withTeam { team, _, browser in
             _ = try await browser.open(LoginTests.app)
             let good = try #require(browser.cookie(Cookies.authorization, at: "app.site.test"))
             let parts = good.split(separator: ".").map { String(decoding: Base64URL.decode($0) ?? [], as: UTF8.self) }
-            await rounds(1500) { dice in
-                var token = dice.mutated(good, alphabet: Self.printable)
+            await fuzz(rounds: 1500, seed: 20_261_128, parts: 4) { dice in
+                var token = dice.mutated(good)
                 if Bool.random(using: &dice) {
                     // Changed inside, with the signature of the good one.
-                    let head = dice.mutated(parts[0], alphabet: Self.printable)
-                    let body = dice.mutated(parts[1], alphabet: Self.printable)
+                    let head = dice.mutated(parts[0])
+                    let body = dice.mutated(parts[1])
                     token =
                         "\(Base64URL.encode(head.utf8)).\(Base64URL.encode(body.utf8)).\(good.split(separator: ".")[2])"
                 }
@@ -81,8 +39,8 @@ struct FuzzTests {
             "/cdn-cgi/access/login/app.site.test:8443?kid=a&redirect_url=%2F&meta=x.y.z",
             "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBA== c",
         ]
-        await rounds(20_000) { dice in
-            let text = dice.mutated(seeds.randomElement(using: &dice) ?? "", alphabet: Self.printable)
+        await fuzz(rounds: 20_000, seed: 20_261_128, parts: 4) { dice in
+            let text = dice.mutated(seeds.randomElement(using: &dice) ?? "")
             _ = Cookies(["cookie": text])[Cookies.authorization]
             _ = Form(text)?["aud"]
             _ = SealedBox.PublicKey(text: text)
@@ -104,15 +62,15 @@ struct FuzzTests {
             "/cdn-cgi/access/cert_sign", "/argotunnel?callback=https://x/y", "/cdn-cgi/access/get-identity",
         ]
         let hosts = ["app.site.test", "acme.site.test", "login.site.test"]
-        await rounds(3000) { dice in
+        await fuzz(rounds: 3000, seed: 20_261_128, parts: 4) { dice in
             let host = hosts.randomElement(using: &dice) ?? ""
-            var target = dice.mutated(seeds.randomElement(using: &dice) ?? "", alphabet: Self.printable)
+            var target = dice.mutated(seeds.randomElement(using: &dice) ?? "")
             // The store would wait.
             if host == "login.site.test" { target = "/x" + target }
             let request = AccessRequest(
                 method: ["GET", "HEAD", "POST", "PUT", "x"].randomElement(using: &dice) ?? "", target: target,
                 host: host, authority: "\(host):8443",
-                headers: ["cookie": dice.mutated("CF_Authorization=a.b.c; CF_Session=1", alphabet: Self.printable)],
+                headers: ["cookie": dice.mutated("CF_Authorization=a.b.c; CF_Session=1")],
                 address: "192.0.2.1", ray: "ray")
             let response = await team.server.respond(to: request, application: nil)
             #expect((200..<600).contains(response.status))
@@ -124,8 +82,8 @@ struct FuzzTests {
     }
 
     @Test func `a policy file of any bytes is read or refused`() async throws {
-        await rounds(300) { dice in
-            let text = dice.mutated(TeamFixture.applications, alphabet: Self.printable)
+        await fuzz(rounds: 300, seed: 20_261_128, parts: 4) { dice in
+            let text = dice.mutated(TeamFixture.applications)
             guard let file = try? AccessFile.parse(text, path: "access.yml") else { return }
             _ = try? file.configuration()
         }

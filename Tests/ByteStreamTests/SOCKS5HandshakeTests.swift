@@ -1,3 +1,4 @@
+import Fuzzing
 import NIOCore
 import TestKit
 import Testing

@@ -38,19 +38,6 @@ func message(segments: [[UInt64]]) throws -> Message {
     return try #require(try message(buffer))
 }
 
-/// SplitMix64: the same bytes in every run.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
-
 /// Pointer words, to write down what no encoder would.
 enum Word {
     static func structure(offset: Int32, data: UInt64, pointers: UInt64) -> UInt64 {

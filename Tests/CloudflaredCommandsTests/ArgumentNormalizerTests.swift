@@ -1,4 +1,5 @@
 import ArgumentParser
+import Fuzzing
 import ServiceHost
 import Testing
 
@@ -189,7 +190,7 @@ struct ArgumentNormalizerTests {
     }
 
     @Test func `no input makes it trap`() {
-        var generator = SplitMix(seed: 7)
+        var generator = SeededGenerator(seed: 7)
         let alphabet = [
             "-", "--", "=", "tunnel", "run", "--edge", "-h=", "--=", "---x", "=x", "", "\u{0}", "-n", "access", "ä",
             "--bastion", "0x", "_",
@@ -201,21 +202,6 @@ struct ArgumentNormalizerTests {
             }
             _ = try? ArgumentNormalizer.read(words)
         }
-    }
-}
-
-/// Seeded random numbers.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }
 

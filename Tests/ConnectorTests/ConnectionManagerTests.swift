@@ -1,4 +1,5 @@
 import EdgeTransport
+import Fuzzing
 import Logging
 import NIOCore
 import ServiceHost

@@ -1,4 +1,5 @@
 import EdgeTransport
+import Fuzzing
 import Testing
 
 @testable import Connector

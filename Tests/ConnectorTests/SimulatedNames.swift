@@ -1,4 +1,5 @@
 import EdgeTransport
+import Fuzzing
 import NIOCore
 import Synchronization
 import TestKit

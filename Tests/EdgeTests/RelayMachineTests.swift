@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Fuzzing
 import NIOCore
 import Testing
 
@@ -121,7 +122,7 @@ struct RelayMachineTests {
 
     /// Links come and go in any order; what must hold for each request does.
     private func run(seed: UInt64) {
-        var random = SeededNumbers(seed: seed)
+        var random = SeededGenerator(seed: seed)
         let isIdempotent = Bool.random(using: &random)
         var machine = machine(isIdempotent ? "GET" : "POST")
         var now = start
@@ -165,17 +166,5 @@ struct RelayMachineTests {
         #expect(isIdempotent || done <= 1, "seed \(seed)")
         #expect(machine.failed(.untouched, canRepeat: true, links: links, now: now) == .none)
         #expect(machine.waited(canRepeat: true, links: links, now: now) == .none)
-    }
-}
-
-/// The same numbers for the same seed (SplitMix64).
-private struct SeededNumbers: RandomNumberGenerator {
-    var seed: UInt64
-
-    mutating func next() -> UInt64 {
-        seed &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = (seed ^ seed >> 30) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ mixed >> 31
     }
 }

@@ -1,3 +1,4 @@
+import Fuzzing
 import Testing
 
 @testable import TunnelConfig
@@ -119,7 +120,7 @@ struct AddressTests {
     }
 
     @Test func `random addresses survive printing`() {
-        var random = SeededGenerator(state: 5)
+        var random = SeededGenerator(seed: 5)
         for round in 0..<2_000 {
             var bits = UInt128.random(in: 0 ... .max, using: &random)
             if round % 2 == 0 { bits &= UInt128.random(in: 0 ... .max, using: &random) & (UInt128(0xFFFF_0000) << 48) }

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Fuzzing
 import Testing
 
 @testable import TunnelConfig
@@ -147,7 +148,7 @@ struct CredentialsTests {
     }
 
     @Test func `random bytes in any credential never trap`() {
-        var random = SeededGenerator(state: 9)
+        var random = SeededGenerator(seed: 9)
         let pieces = [
             "{", "}", "\"a\":", "\"", "-----BEGIN ", "-----END ", "-----", "\n", "ARGO TUNNEL TOKEN", "=", "AAAA",
             "\\u00", ":",

@@ -1,3 +1,4 @@
+import Fuzzing
 import Testing
 
 @testable import TunnelConfig
@@ -116,7 +117,7 @@ struct DestinationAllowListTests {
     }
 
     @Test func `random entries and hosts never trap`() {
-        var random = SeededGenerator(state: 6)
+        var random = SeededGenerator(seed: 6)
         let pieces = ["10", ".", "0", "/", "8", ":", "[", "]", "::", "ff", "h", "*", "%", "127.0.0.1", "localhost"]
         for _ in 0..<5_000 {
             let list = try? DestinationAllowList([random.text(from: pieces, upTo: 6)])

@@ -1,3 +1,4 @@
+import Fuzzing
 import Testing
 
 @testable import TunnelConfig
@@ -47,7 +48,7 @@ struct DomainNameTests {
     }
 
     @Test func `random names never trap and their form is stable`() {
-        var random = SeededGenerator(state: 2)
+        var random = SeededGenerator(seed: 2)
         for _ in 0..<3_000 {
             let text = random.text(from: ["a", "b", "xn--", ".", "-", "ü", "ß", ":", "[", "]", "*", "。"], upTo: 20)
             _ = DomainName.host(ofAuthority: text)

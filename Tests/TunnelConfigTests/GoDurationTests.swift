@@ -1,3 +1,4 @@
+import Fuzzing
 import Testing
 
 @testable import TunnelConfig
@@ -40,7 +41,7 @@ struct GoDurationTests {
     }
 
     @Test func `what it prints it reads back`() throws {
-        var random = SeededGenerator(state: 1)
+        var random = SeededGenerator(seed: 1)
         for _ in 0..<2_000 {
             let duration = Duration.nanoseconds(
                 Int64.random(in: -1_000_000_000_000_000...1_000_000_000_000_000, using: &random))

@@ -1,3 +1,4 @@
+import Fuzzing
 import Testing
 
 @testable import TunnelConfig
@@ -86,7 +87,7 @@ struct OriginServiceTests {
     }
 
     @Test func `random services never trap`() {
-        var random = SeededGenerator(state: 4)
+        var random = SeededGenerator(seed: 4)
         let pieces = [
             "http", "://", ":", "/", "[", "]", "::1", "a", "80", "@", "?", "#", "%", "%41", "unix:", "http_status:",
             ".", "*",

@@ -139,52 +139,22 @@ struct MessageTests {
             #expect(throws: CapnProtoError.self) { try readAll(cut) }
         }
     }
+}
 
-    @Test func `messages with seeded changes are read or refused, and never trap`() throws {
-        var generator = SeededGenerator(state: 42)
-        var failures = 0
-        let goldens = [Golden.registerCall, Golden.registerReturn, Golden.refusalReturn, Golden.connectRequest]
-        for round in 0..<20_000 {
-            var bytes = goldens[round % goldens.count]
-            for _ in 0...Int.random(in: 0...3, using: &generator) {
-                // The header is left alone: what it may do is another test's matter.
-                let place = Int.random(in: 8..<bytes.readableBytes, using: &generator)
-                bytes.setInteger(UInt8.random(in: 0...255, using: &generator), at: place)
-            }
-            do { try readAll(bytes) } catch { failures += 1 }
-        }
-        #expect(failures > 1000)
-        #expect(failures < 20_000)
-    }
-
-    @Test func `seeded random words are read or refused, and never trap`() throws {
-        var generator = SeededGenerator(state: 43)
-        for _ in 0..<20_000 {
-            var bytes = ByteBuffer()
-            let count = UInt32.random(in: 1...30, using: &generator)
-            bytes.writeMultipleIntegers(UInt32(0), count, UInt64(0x0004_0002_0000_0000), endianness: .little)
-            for _ in 1..<count {
-                bytes.writeInteger(generator.next() & 0x0003_0077_0000_007f, endianness: .little)
-            }
-            try? readAll(bytes)
-        }
-    }
-
-    private func readAll(_ bytes: ByteBuffer) throws(CapnProtoError) {
-        guard let message = try message(bytes) else { return }
-        _ = try? ConnectRequest.decode(message)
-        _ = try? ConnectResponse.decode(message)
-        _ = try? RegisterConnection.decode(message)
-        _ = try? ConnectionResponse.decode(message)
-        switch try RPCMessage<PointerReader>.decode(message) {
-        case .call(let call):
-            _ = try RegisterConnection(from: call.parameters.content.structure())
-        case .return(let answer):
-            guard case .results(let payload) = answer.outcome else { return }
-            _ = try RegisterConnectionResults(from: payload.content.structure())
-        default:
-            return
-        }
+func readAll(_ bytes: ByteBuffer) throws(CapnProtoError) {
+    guard let message = try message(bytes) else { return }
+    _ = try? ConnectRequest.decode(message)
+    _ = try? ConnectResponse.decode(message)
+    _ = try? RegisterConnection.decode(message)
+    _ = try? ConnectionResponse.decode(message)
+    switch try RPCMessage<PointerReader>.decode(message) {
+    case .call(let call):
+        _ = try RegisterConnection(from: call.parameters.content.structure())
+    case .return(let answer):
+        guard case .results(let payload) = answer.outcome else { return }
+        _ = try RegisterConnectionResults(from: payload.content.structure())
+    default:
+        return
     }
 }
 
