@@ -9,7 +9,7 @@ struct SwiftCode {
         var bytes = Array(source.utf8)
         var index = 0
         while index < bytes.count {
-            guard let end = Self.endOfProse(in: bytes, at: index) else {
+            guard Self.openers.contains(bytes[index]), let end = Self.endOfProse(in: bytes, at: index) else {
                 index += 1
                 continue
             }
@@ -21,6 +21,9 @@ struct SwiftCode {
         self.lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
             .map { String(decoding: $0, as: UTF8.self) }
     }
+
+    /// What a comment or a string literal begins with.
+    private static let openers = Array("/\"#".utf8)
 
     /// Where the comment or string literal that starts at `start` ends, if one starts there.
     private static func endOfProse(in bytes: [UInt8], at start: Int) -> Int? {
@@ -65,7 +68,9 @@ struct FunctionSpan: Equatable {
 extension SwiftCode {
     func functions() -> [FunctionSpan] {
         lines.indices.compactMap { line in
-            guard let match = lines[line].firstMatch(of: /\b(?:func\s+([^\s(<]+)|(init)\s*[?(<]|(deinit)\s*\{)/) else {
+            guard ["func", "init"].contains(where: { lines[line].contains($0) }),
+                let match = lines[line].firstMatch(of: /\b(?:func\s+([^\s(<]+)|(init)\s*[?(<]|(deinit)\s*\{)/)
+            else {
                 return nil
             }
             // A call such as `self.init(…)` or `.init(…)` is no declaration.
