@@ -94,7 +94,7 @@ package struct AccessServer: AccessService {
             return await transfer(call)
         }
         if request.host == names.team { return await teamHost(call) }
-        return await applicationHost(call)
+        return await applicationHost(call, application)
     }
 
     /// Whether a host is answered by the service alone.
@@ -111,14 +111,16 @@ package struct AccessServer: AccessService {
         return switch (call.path, call.method) {
         case ("/cdn-cgi/access/callback", .get): await callback(call)
         case ("/cdn-cgi/access/cert_sign", .post): await signCertificate(call)
+        case ("/cdn-cgi/access/ssh_ca.pub", .get): await authorityLine(of: nil)
         case ("/argotunnel", .get), ("/argotunnel", .post): await accountLogin(call)
         case ("/", .get), ("/", .head): .redirect(to: "/cdn-cgi/access/get-identity")
         default: await common(call)
         }
     }
 
-    private func applicationHost(_ call: Call) async -> AccessResponse {
+    private func applicationHost(_ call: Call, _ application: AccessApplication?) async -> AccessResponse {
         switch (call.path, call.method) {
+        case ("/cdn-cgi/access/ssh_ca.pub", .get): await authorityLine(of: application)
         case ("/cdn-cgi/access/authorized", .get), ("/cdn-cgi/access/authorized", .head): await authorized(call)
         case ("/cdn-cgi/access/cli", .get): await leadToConsent(call)
         default: await common(call)
@@ -131,7 +133,6 @@ package struct AccessServer: AccessService {
         case ("/cdn-cgi/access/certs", .get), ("/cdn-cgi/access/certs", .head): await certificates()
         case ("/cdn-cgi/access/get-identity", .get): await identity(call)
         case ("/cdn-cgi/access/logout", .get), ("/cdn-cgi/access/logout", .post): await logout(call)
-        case ("/cdn-cgi/access/ssh_ca.pub", .get): await authorityLine()
         default: Pages.notFound().response(ray: call.request.ray)
         }
     }

@@ -23,7 +23,9 @@ enum ForwardedHeaders {
                 !dropped.contains(lowercased)
             else { continue }
             if lowercased == "cookie" {
-                if let rest = withoutAccessCookies(value) { headers.add(name: lowercased, value: rest) }
+                if let rest = withoutAccessCookies(value, but: admittance?.assertion) {
+                    headers.add(name: lowercased, value: rest)
+                }
             } else {
                 headers.add(name: lowercased, value: value)
             }
@@ -56,7 +58,6 @@ enum ForwardedHeaders {
     /// Beside the headers that every application keeps to the edge.
     private static func meantForEdge(_ application: AccessApplication, _ request: VisitorRequest) -> Set<String> {
         var names: Set<String> = []
-        if application.kind.isTCP, application.kind != .bastion { names.insert(jumpDestination) }
         if let name = application.serviceTokenHeader,
             request.headers[name].contains(where: { PresentedServiceToken(json: $0) != nil })
         {
@@ -111,7 +112,7 @@ enum ForwardedHeaders {
             let lowercased = name.lowercased()
             guard HeaderSyntax.isName(lowercased), HeaderSyntax.isValue(value), !isHopByHop(lowercased),
                 !isInternal(lowercased), lowercased != "content-length", lowercased != "host",
-                lowercased != "authorization", lowercased != "set-cookie", !lowercased.hasPrefix("cf-")
+                lowercased != "authorization", lowercased != "set-cookie", !asOriginsRead(lowercased).hasPrefix("cf-")
             else { continue }
             trailers.add(name: lowercased, value: value)
         }
@@ -148,27 +149,36 @@ enum ForwardedHeaders {
 
     /// Headers only the edge may set towards the connector, and credentials that were meant for the edge.
     private static func isOurs(_ name: String) -> Bool {
-        // Many origins read `_` and `-` alike.
-        switch name.contains("_") ? String(name.map { $0 == "_" ? "-" : $0 }) : name {
-        case "cf-access-jwt-assertion", "cf-access-authenticated-user-email", "cf-access-metadata", "cf-access-token",
-            "cf-access-client-id", "cf-access-client-secret", "cf-connecting-ip", "cf-connecting-ipv6", "cf-ray",
-            "cf-visitor", "cf-ipcountry", "true-client-ip", "x-forwarded-proto", "host":
+        switch asOriginsRead(name) {
+        case "cf-connecting-ip", "cf-connecting-ipv6", "cf-ray", "cf-visitor", "cf-ipcountry", "true-client-ip",
+            "x-forwarded-proto", "host":
             true
-        default: false
+        case let name: name.hasPrefix("cf-access-")
         }
     }
 
+    /// Many origins read `_`, and some every byte that is no letter, like `-` (RFC 3875 section 4.1.18).
+    private static func asOriginsRead(_ name: String) -> String {
+        func isPlain(_ byte: UInt8) -> Bool {
+            byte == UInt8(ascii: "-") || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+                || HeaderSyntax.isDigit(byte)
+        }
+        guard !name.utf8.allSatisfy(isPlain) else { return name }
+        return String(decoding: name.utf8.map { isPlain($0) ? $0 : UInt8(ascii: "-") }, as: UTF8.self)
+    }
+
     private static func isAccessCookie(_ pair: String) -> Bool {
-        let name = pair.drop { $0 == " " || $0 == "\t" }.prefix { $0 != "=" && $0 != ";" }
+        let name = pair.drop { $0 == " " || $0 == "\t" }.prefix { $0 != "=" && $0 != ";" }.trimmed
         return ["CF_Authorization", "CF_AppSession", "CF_Session", "CF_Binding"].contains { $0 == name }
     }
 
-    /// A Cookie header without those that belong to Access alone; nil when none is left.
-    private static func withoutAccessCookies(_ value: String) -> String? {
+    /// A Cookie header without those of Access, but for `assertion`: origins read there who was let in. Nil when none is
+    /// left.
+    private static func withoutAccessCookies(_ value: String, but assertion: String?) -> String? {
         guard value.contains("CF_") else { return value }
         let kept = value.split(separator: ";").filter { pair in
-            let name = pair.prefix { $0 != "=" }.trimmed
-            return name != "CF_Binding" && name != "CF_AppSession"
+            guard isAccessCookie(String(pair.trimmed)) else { return true }
+            return pair.trimmed == "CF_Authorization=\(assertion ?? "")"
         }
         let joined = kept.joined(separator: ";").drop { $0 == " " }
         return joined.isEmpty ? nil : String(joined)

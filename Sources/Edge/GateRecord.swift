@@ -9,23 +9,39 @@ import TunnelConfig
 struct GateRecord: Sendable {
     /// Nil: nobody keeps it.
     let log: AuditLog?
+    private let refusals = RefusalSample()
+
+    init(log: AuditLog?) {
+        self.log = log
+    }
 
     func admitted(_ admittance: Admittance, _ exchange: VisitorExchange) {
         guard let log, admittance.isRecorded else { return }
         log.record(event(.admit, admittance, exchange, outcome: "ok"))
     }
 
-    func refused(_ refusal: VisitorGate.Refusal, _ exchange: VisitorExchange) {
+    /// - Parameter tokens: by whose ids a wrong token may be named: what else stands there may be a secret in the wrong place.
+    func refused(
+        _ refusal: VisitorGate.Refusal, _ exchange: VisitorExchange,
+        knowing tokens: [ServiceTokenID: ServiceTokenRecord]
+    ) {
         guard let log, let application = refusal.application else { return }
+        var leftOut = 0
+        if refusal.user == nil, let address = IPAddress(exchange.connection.visitor) {
+            guard let before = refusals.keeps(from: address) else { return }
+            leftOut = before
+        }
         var event = AuditEvent(.deny, outcome: "refused", at: Date())
         event.application = application.id
         if case .policy(let policy) = refusal.denial { event.policy = policy }
         event.user = refusal.user
-        event.serviceToken = refusal.wrongToken?.clientID
+        event.serviceToken = refusal.wrongToken.map { token in
+            tokens[ServiceTokenID(rawValue: token.clientID)].map(\.id.rawValue) ?? "unknown"
+        }
         event.address = exchange.connection.visitor
         event.ray = exchange.ray
         event.destination = exchange.request.headers.first(name: ForwardedHeaders.jumpDestination)
-        event.reason = refusal.page.message
+        event.reason = refusal.page.message + (leftOut > 0 ? "; \(leftOut) more from there before were left out" : "")
         log.record(event)
     }
 
@@ -59,7 +75,7 @@ struct GateRecord: Sendable {
         case .user(_, let session):
             event.user = admittance.name
             event.session = session.id
-        case .serviceToken(let record): event.serviceToken = record.id.rawValue
+        case .serviceToken(let record, _): event.serviceToken = record.id.rawValue
         }
         return event
     }

@@ -99,7 +99,7 @@ extension VisitorGate {
         if let application = refusal.application {
             page = page.naming(audience: application.audience, of: exchange.request.host)
         }
-        record.refused(refusal, exchange)
+        record.refused(refusal, exchange, knowing: policies.snapshot.configuration.tokens)
         logger.info(
             "Visitor refused",
             metadata: metadata(exchange, ["status": "\(page.status)", "reason": "\(page.message)"]))

@@ -90,7 +90,7 @@ extension VisitorGate {
     ) -> Verdict {
         var subject = Admittance.Subject.certificate
         if case .serviceToken(let id) = admission.subject, let record = asked.configuration.tokens[id] {
-            subject = .serviceToken(record)
+            subject = .serviceToken(record, nil)
         }
         var admittance = Admittance(application: application, policy: policy, subject: subject, facts: asked.facts)
         guard let access else { return pass(admittance, asked) }
@@ -141,7 +141,7 @@ extension VisitorGate {
         if let record = snapshot.serviceToken(of: claims, audience: audience, now: now) {
             let decision = asked.configuration.decide(
                 asked.facts, identity: nil, provenToken: record.id, now: now)
-            return (decision, .serviceToken(record))
+            return (decision, .serviceToken(record, claims))
         }
         guard let session = snapshot.session(of: claims, audience: audience, now: now) else { return (nil, nil) }
         let decision = asked.configuration.decide(
@@ -181,7 +181,8 @@ extension VisitorGate {
     private func pass(_ admittance: Admittance, _ asked: Case) -> Verdict {
         let (application, request) = (admittance.application, asked.request)
         if admittance.isGuarded, request.isTokenCheck { return .tokenGood }
-        if request.isWebSocket, application.kind.isTCP || !application.isOpen, hasForeignOrigin(application, request) {
+        if application.kind.isTCP || request.isWebSocket && !application.isOpen, hasForeignOrigin(application, request)
+        {
             return .refuse(.init(.foreignOrigin(asked.host), application))
         }
         var admittance = admittance
@@ -190,6 +191,11 @@ extension VisitorGate {
             case .success(let destination): admittance.destination = destination
             case .failure(let refusal): return .refuse(refusal)
             }
+        } else if !request.headers[ForwardedHeaders.jumpDestination].isEmpty {
+            // A bastion behind it would lead anywhere, and anything else not where the visitor wants to go.
+            let reason = "the application at \(asked.host) is of type \(application.kind.rawValue), not bastion"
+            return .refuse(
+                .init(.destinationRefused(asked.host, reason: reason), application, user: admittance.name))
         }
         switch asked.route {
         case .unknownHost: return .refuse(.init(.unknownHost(asked.host)))

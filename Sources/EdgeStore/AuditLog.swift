@@ -31,6 +31,7 @@ package final class AuditLog: Sendable {
 
     /// Puts an event into the queue; when it is full, the event is lost and counted.
     package nonisolated func record(_ event: AuditEvent) {
+        let event = event.bounded
         queue.withLock { queue in
             if queue.events.count < Self.mostQueued { queue.events.append(event) } else { queue.lost += 1 }
         }

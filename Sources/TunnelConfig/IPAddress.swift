@@ -42,6 +42,12 @@ package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
         isV6 && bits >> 32 == 0xFFFF ? IPAddress(v4: UInt32(truncatingIfNeeded: bits)) : self
     }
 
+    /// What one party has to be taken to hold, for counting: an IPv4 address, or the /64 network of an IPv6 one.
+    package var network: IPAddress {
+        let address = unmapped
+        return address.isV6 ? IPAddress(v6: (address.bits >> 64) << 64) : address
+    }
+
     package var description: String {
         guard isV6 else {
             return [24, 16, 8, 0].map { String((bits >> UInt128($0)) & 0xFF) }.joined(separator: ".")

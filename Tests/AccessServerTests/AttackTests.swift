@@ -350,18 +350,29 @@ struct LoginAttackTests {
     }
 
     @Test func `a flood of logins from one place throws out only its own`() {
-        let store = OneTimeStore<Int>(lifetime: 600, limit: 100, perAddress: 4)
+        let store = OneTimeStore<Int>(lifetime: 600, limit: 100, perNetwork: 4)
         let now = TeamFixture.start
         let first = store.add(0, from: "192.0.2.1", now: now)
-        var own: [String?] = []
+        var own: [String] = []
         for number in 0..<50 { own.append(store.add(number, from: "192.0.2.2", now: now)) }
         #expect(store.count == 5)
-        #expect(first.flatMap { store.take($0, now: now) } == 0)
-        #expect(own.compactMap { $0.flatMap { store.take($0, now: now) } } == [46, 47, 48, 49])
-        for number in 0..<200 { _ = store.add(number, from: "198.51.100.\(number)", now: now) }
-        #expect(store.count == 100)
-        #expect(store.add(1, from: "203.0.113.1", now: now) == nil)
-        #expect(store.add(1, from: "203.0.113.1", now: now + 600) != nil)
-        #expect(store.count == 1)
+        #expect(store.take(first, now: now) == 0)
+        #expect(own.compactMap { store.take($0, now: now) } == [46, 47, 48, 49])
+        // One holder of a network has all addresses of it.
+        for number in 0..<50 { _ = store.add(number, from: "2001:db8:1:2::\(number)", now: now) }
+        #expect(store.count == 4)
+    }
+
+    @Test func `a flood of logins from everywhere throws out the oldest, and turns nobody away`() {
+        let store = OneTimeStore<Int>(lifetime: 600, limit: 100, perNetwork: 4)
+        let now = TeamFixture.start
+        for number in 0..<200 {
+            _ = store.add(number, from: "198.51.100.\(number)", now: now + Double(number) / 1000)
+            #expect(store.count <= 100)
+        }
+        let key = store.add(1, from: "203.0.113.1", now: now + 1)
+        #expect(store.count > 90)
+        #expect(store.take(key, now: now + 2) == 1)
+        _ = store.add(1, from: "203.0.113.1", now: now + 601)
     }
 }

@@ -176,12 +176,27 @@ struct CertificateTests {
             #expect(reader.string()?.count == 32)
             #expect(reader.string() == own.fields[0] && reader.string() == own.fields[1])
 
-            let line = try await Browser(team).send("GET", "https://acme.site.test:8443/cdn-cgi/access/ssh_ca.pub")
-            let authority = try #require(SSHPublicKey(line: line.body))
+            let authority = try #require(try await self.authority(of: "ssh", team))
             let text = String(decoding: bytes, as: UTF8.self)
             #expect(text.contains("alice") && text.contains("permit-pty"))
             #expect(Data(bytes).range(of: Data(authority.blob)) != nil)
         }
+    }
+
+    private func authority(of host: String, _ team: TeamFixture) async throws -> SSHPublicKey? {
+        let url = "https://\(host).site.test:8443/cdn-cgi/access/ssh_ca.pub"
+        return SSHPublicKey(line: try await Browser(team).send("GET", url).body)
+    }
+
+    @Test func `each application has an authority of its own, and keeps it`() async throws {
+        let team = try await TeamFixture(providers: [])
+        #expect(try await authority(of: "app", team) == nil)
+        #expect(try await authority(of: "acme", team) == nil)
+        let published = try #require(try await authority(of: "ssh", team))
+        let keys = team.server.keys
+        let id = try #require(team.application("ssh")?.id)
+        #expect(SSHPublicKey(try await keys.authority(of: id).publicKey).blob == published.blob)
+        #expect(SSHPublicKey(try await keys.authority(of: id + "2").publicKey).blob != published.blob)
     }
 
     @Test func `whoever has no right to a certificate gets none, and the reason`() async throws {
@@ -206,11 +221,13 @@ struct CertificateTests {
 
     @Test(
         arguments: [
-            ("alice@a.test", "alice"), ("A.B+c@a.test", "a.b+c"), ("a,b@a.test", nil), ("@a.test", nil),
-            ("a*@a.test", nil), ("root\n@a.test", nil), ("ä@a.test", nil),
-        ] as [(String, String?)])
-    func `a principal is a plain name`(email: String, principal: String?) {
-        #expect(AccessServer.principal(of: email) == principal)
+            ("alice@a.test", ["alice", "alice@a.test"]), ("A.B+c@a.test", ["a.b+c", "a.b+c@a.test"]),
+            ("root@a.test", ["root@a.test"]), ("ROOT@a.test", ["root@a.test"]), ("-x@a.test", ["-x@a.test"]),
+            ("systemd-network@a.test", ["systemd-network@a.test"]), ("a,b@a.test", []), ("@a.test", []),
+            ("a*@a.test", []), ("root\n@a.test", []), ("ä@a.test", []), ("a@", []), ("a@b,root", []), ("a", []),
+        ] as [(String, [String])])
+    func `a principal is a plain name, and none of the system's`(email: String, principals: [String]) {
+        #expect(AccessServer.principals(of: email) == principals)
     }
 }
 

@@ -58,7 +58,8 @@ final class TeamFixture: Sendable {
         documents += providers.map { AccessDocument($0) }
         try await store.changeAccess(documents.map { .put($0) }, expecting: nil)
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        policies = PolicyCache(source: Source(store: store), clock: clock, logger: logger)
+        policies = PolicyCache(
+            source: Source(store: store), clock: clock, leastPause: .zero, logger: logger)
         audit = AuditLog(
             path: FileManager.default.temporaryDirectory.appendingPathComponent("audit-\(UUID().uuidString)").path)
         server = AccessServer(
@@ -194,13 +195,14 @@ final class Browser: Sendable {
     private func pass(_ request: AccessRequest) async -> AccessResponse {
         let server = team.server
         let configuration = team.policies.snapshot.configuration
-        if server.owns(host: request.host) || request.target.hasPrefix("/cdn-cgi/access/") {
-            return await server.respond(to: request, application: nil)
+        if server.owns(host: request.host) { return await server.respond(to: request, application: nil) }
+        let match = configuration.match(authority: request.authority, target: request.target)
+        var guarding: AccessApplication?
+        if case .application(let application, _) = match { guarding = application }
+        if request.target.hasPrefix("/cdn-cgi/access/") {
+            return await server.respond(to: request, application: guarding)
         }
-        guard
-            case .application(let application, _)? = configuration.match(
-                authority: request.authority, target: request.target)
-        else { return AccessResponse(status: 404) }
+        guard let application = guarding else { return AccessResponse(status: 404) }
         if request.headers.contains(name: "cf-access-metadata-request") {
             return await server.metadata(for: application, request)
         }

@@ -73,7 +73,10 @@ final class PolicyDouble: PolicySource {
     private struct State {
         var version = 1
         var snapshot: AccessSnapshot
+        var isFailing = false
     }
+
+    struct Failure: Error {}
 
     private let state: Mutex<State>
 
@@ -86,7 +89,15 @@ final class PolicyDouble: PolicySource {
         }
     }
 
-    func version() async throws -> Int { state.withLock(\.version) }
+    /// Answers nothing any more.
+    func fail() { state.withLock { $0.isFailing = true } }
+
+    func version() async throws -> Int {
+        try state.withLock { state in
+            if state.isFailing { throw Failure() }
+            return state.version
+        }
+    }
     func load() async throws -> AccessSnapshot { state.withLock(\.snapshot) }
 }
 

@@ -14,6 +14,8 @@ struct ForwardedHeadersTests {
     @Test(arguments: [
         "Cf-Access-Jwt-Assertion", "Cf-Access-Authenticated-User-Email", "Cf-Access-Token", "Cf-Access-Client-Secret",
         "Cf-Access-Client-Id", "cf-cloudflared-proxy-connection-upgrade", "Cf-Cloudflared-Response-Meta", "cf-proxy-x",
+        "Cf-Access-Jump-Destination", "Cf-Access-Authenticated-User-Id", "Cf_Access_Jwt_Assertion",
+        "cf.access~token", "CF_CONNECTING.IP", "true_client_ip", "x_forwarded_proto",
         "Connection", "Keep-Alive", "TE", "Upgrade", "Proxy-Authorization", "Transfer-Encoding",
     ])
     func `What only edge and connector may say, and what was meant for the edge, ends here`(name: String) throws {
@@ -22,7 +24,7 @@ struct ForwardedHeadersTests {
     }
 
     @Test(arguments: [
-        "Sec-WebSocket-Key", "Cf-Access-Jump-Destination", "Origin", "Authorization", "Cookie", "X-Anything",
+        "Sec-WebSocket-Key", "Origin", "Authorization", "Cookie", "X-Anything", "X_Anything",
     ])
     func `What the origin needs passes`(name: String) throws {
         #expect(try forwarded([(name, "x")])[name] == ["x"])
@@ -40,6 +42,18 @@ struct ForwardedHeadersTests {
         #expect(headers["x-forwarded-proto"] == ["https"])
         #expect(headers["cf-ray"] == ["0123456789abcdef"])
         #expect(!headers.contains(name: "true-client-ip"))
+    }
+
+    @Test
+    func `Cookies of Access do not pass, whoever they speak for`() throws {
+        let headers = try forwarded([("Cookie", "a=1; CF_Authorization=x; CF_AppSession=y; CF_Authorizationx=z")])
+        #expect(headers["cookie"] == ["a=1; CF_Authorizationx=z"])
+    }
+
+    @Test
+    func `No spelling of the edge's headers passes as a trailer`() {
+        let trailers: HTTPHeaders = ["grpc-status": "0", "cf_access_jwt_assertion": "x", "cf.ray": "x"]
+        #expect(ForwardedHeaders.trailers(trailers) == ["grpc-status": "0"])
     }
 
     @Test

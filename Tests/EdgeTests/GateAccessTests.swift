@@ -282,6 +282,25 @@ struct GateAccessTests {
         }
     }
 
+    @Test(arguments: [AccessApplication.Kind.selfHosted, .rdp, .ssh])
+    func `Only a bastion is asked for a destination`(kind: AccessApplication.Kind) async throws {
+        access.issue("good", Cast.claims())
+        try await withEdge(Cast.snapshot(Cast.application(kind))) { edge, _ in
+            let answer = try await edge.curl(
+                Self.host, "/", Self.token + ["-H", "Cf-Access-Jump-Destination: 10.1.2.3:22"])
+            #expect(answer.status == 403)
+            #expect(answer.text.contains("is of type \(kind.rawValue), not bastion"), "\(answer.text)")
+        }
+    }
+
+    @Test func `A page of another site gets nothing from a TCP application, upgrade or not`() async throws {
+        access.issue("good", Cast.claims())
+        try await withEdge(Cast.snapshot(Cast.application(.rdp))) { edge, _ in
+            try await edge.expect(403, Self.host, "/", Self.token + ["-H", "Origin: https://elsewhere.test"])
+            try await edge.expect(200, Self.host, "/", Self.token)
+        }
+    }
+
     static let destinations: [(header: [String], reaches: String?)] = [
         (["desk.internal:3389"], "desk.internal:3389"), (["rdp://desk.internal/x"], "desk.internal:3389"),
         (["10.1.2.3:3389"], "10.1.2.3:3389"), (["[::ffff:10.1.2.3]:3389"], "[::ffff:a01:203]:3389"),

@@ -136,6 +136,41 @@ struct RevocationTests {
         }
     }
 
+    @Test(arguments: [true, false])
+    func `What a service token's cookie opened ends with the cookie, or when its like are revoked`(
+        expires: Bool
+    ) async throws {
+        access.issue(
+            "robot",
+            TokenClaims(
+                kind: .app, audience: [Cast.audience], subject: "", sessionID: nil, serviceTokenID: Cast.robot.id,
+                issuedAt: Date(), expiresAt: Date() + (expires ? 2 : 600)))
+        let application = try Cast.application(.rdp, [Cast.policy(.nonIdentity, .anyValidServiceToken), Cast.alice])
+        try await withEdge(Cast.snapshot(application)) { setting in
+            let visitor = try await socket(setting.edge, "Cookie: CF_Authorization=robot\r\n")
+            if !expires {
+                setting.policies.set(try Cast.snapshot(application, revokedBefore: [Cast.audience: Date() + 1]))
+            }
+            let reason = expires ? "the login has expired" : "the session was ended"
+            #expect(try await visitor.end().contains(reason))
+        }
+    }
+
+    @Test
+    func `A policy that cannot be read for too long ends what is open`() async throws {
+        access.issue("good", Cast.claims())
+        let source = PolicyDouble(try Cast.snapshot(Cast.application(.rdp)))
+        let policies = PolicyCache(
+            source: source, maximumAge: .milliseconds(500), grace: .milliseconds(500), logger: EdgeHarness.quiet)
+        try await EdgeHarness.with(access: access, policies: policies) { edge in
+            let connector = try await edge.connector { WebSocketTests.accept($0) }
+            let visitor = try await socket(edge)
+            source.fail()
+            #expect(try await visitor.end().contains("the policy could not be read for too long"))
+            try await connector.close()
+        }
+    }
+
     private static func arguments(_ headers: String) -> [String] {
         headers.split(separator: "\r\n").flatMap { ["-H", String($0)] }
     }

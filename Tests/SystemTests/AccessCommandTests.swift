@@ -57,7 +57,7 @@ extension SystemTests {
                 let guarded = try await GuardedChain.start(on: stage)
                 let host = Chain.host("ssh")
                 try await guarded.apply(GuardedChain.application("shell", type: "ssh", host: host))
-                let authority = try await guarded.chain.curl("access.\(Chain.zone)", "/cdn-cgi/access/ssh_ca.pub").body
+                let authority = try await guarded.chain.curl(host, "/cdn-cgi/access/ssh_ca.pub").body
                 let file = try stage.write(authority + "\n", to: "ssh_ca.pub")
                 let server = try await stage.fixture(
                     "ssh-server", "--authority", file, "--principal", "alice", as: Server.self

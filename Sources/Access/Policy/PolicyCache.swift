@@ -5,8 +5,9 @@ import Synchronization
 /// Keeps the current Access policy at hand, so that deciding about a request never waits.
 ///
 /// Lives as long as the edge. `run()` looks at the source once an interval and loads when its version changed. While the
-/// source fails the last policy is served until `maximumAge`, then everything is closed. That age is checked whenever the
-/// policy is read, so a source that hangs, or a `run()` that ended, closes the doors as well.
+/// source fails the last policy is served until `maximumAge`, then everything is closed, and after `grace` what is open
+/// ends. That age is checked whenever the policy is read, so a source that hangs, or a `run()` that ended, closes the doors
+/// as well.
 package actor PolicyCache {
     private enum Turn {
         /// Nobody refreshes now: do it, for yourself and for those who wait with you.
@@ -25,39 +26,49 @@ package actor PolicyCache {
     private let clock: any Clock<Duration>
     private let elapsed: @Sendable () -> Duration
     private let interval: Duration
+    private let leastPause: Duration
     private let logger: Logger
     private let served: Mutex<Served>
     private let hooks = Mutex<[@Sendable () -> Void]>([])
     private let jitter: @Sendable () -> Double
 
     private var isRefreshing = false
+    private var lastLook: Duration?
     /// They share the refresh that runs now.
     private var followers: [Waiter] = []
     /// They came while it ran, and it may have missed what they changed: they share the next one.
     private var latecomers: [Waiter] = []
 
-    /// - Parameter jitter: what part of the interval the next pause is, so that edges do not ask one store in step.
+    /// - Parameters:
+    ///   - grace: how much longer than `maximumAge` those may stay who were let in.
+    ///   - leastPause: between the beginnings of two looks, however many strangers knock.
+    ///   - jitter: what part of the interval the next pause is, so that edges do not ask one store in step.
     package init(
         source: any PolicySource, clock: any Clock<Duration> = ContinuousClock(),
         interval: Duration = .milliseconds(250), maximumAge: Duration = .seconds(30),
+        grace: Duration = .seconds(300), leastPause: Duration = .milliseconds(20),
         jitter: @escaping @Sendable () -> Double = { .random(in: 0.8...1) }, logger: Logger
     ) {
         self.source = source
         self.jitter = jitter
         self.clock = clock
         self.interval = interval
+        self.leastPause = leastPause
         self.logger = logger
         elapsed = Self.stopwatch(clock)
-        served = Mutex(Served(schedule: RefreshSchedule(interval: interval, maximumAge: maximumAge)))
+        served = Mutex(Served(schedule: RefreshSchedule(interval: interval, maximumAge: maximumAge, grace: grace)))
     }
 
     /// The policy to decide by, now. Never waits; callable from an event loop.
     package nonisolated var snapshot: AccessSnapshot {
         let now = elapsed()
-        return served.withLock { $0.schedule.isFresh(at: now) ? $0.snapshot : .unavailable }
+        return served.withLock { served in
+            if served.schedule.isFresh(at: now) { return served.snapshot }
+            return served.schedule.isLost(at: now) ? .lost : .unavailable
+        }
     }
 
-    /// Has `hook` called after each change of the policy, from then on. It must not wait.
+    /// Has `hook` called after each change of the policy, and when it is lost. It must not wait.
     package nonisolated func onChange(_ hook: @escaping @Sendable () -> Void) {
         hooks.withLock { $0.append(hook) }
     }
@@ -88,6 +99,11 @@ package actor PolicyCache {
         isRefreshing = true
         let result: Result<Void, any Error>
         do {
+            if let lastLook {
+                let pause = lastLook + leastPause - elapsed()
+                if pause > .zero { try await clock.sleep(for: pause, tolerance: nil) }
+            }
+            lastLook = elapsed()
             try await look()
             result = .success(())
         } catch {
@@ -128,13 +144,19 @@ package actor PolicyCache {
                 return served.schedule.confirmed(version: version, startedAt: start)
             }
             log(report)
-            if loaded != nil { for hook in hooks.withLock(\.self) { hook() } }
+            if loaded != nil { tell() }
         } catch {
             if Task.isCancelled { throw CancellationError() }
             let now = elapsed()
-            log(served.withLock { $0.schedule.failed(at: now) }, error)
+            let report = served.withLock { $0.schedule.failed(at: now) }
+            log(report, error)
+            if report == .reportLost { tell() }
             throw error
         }
+    }
+
+    private func tell() {
+        for hook in hooks.withLock(\.self) { hook() }
     }
 
     private func log(_ report: RefreshSchedule.ReportAction, _ error: (any Error)? = nil) {
@@ -145,6 +167,8 @@ package actor PolicyCache {
             logger.warning("Access policy cannot be read, serving the last one", metadata: metadata)
         case .reportClosed:
             logger.error("Access policy cannot be read, every hostname is closed", metadata: metadata)
+        case .reportLost:
+            logger.error("Access policy cannot be read, what is open ends", metadata: metadata)
         case .reportRecovered:
             logger.info("Access policy can be read again")
         }

@@ -80,9 +80,7 @@ extension AccessServer {
         let secrets = ProviderClient.Secrets()
         let pending = PendingLogin(
             purpose: purpose, provider: provider, secrets: secrets, session: RandomText.sha256(browser))
-        guard let state = logins.add(pending, from: call.request.address, now: now()) else {
-            return Pages.busy().response(ray: call.request.ray)
-        }
+        let state = logins.add(pending, from: call.request.address, now: now())
         do {
             let url = try await providers.authorizationURL(
                 provider, state: state, secrets: secrets, redirectURI: redirectURI)
@@ -180,9 +178,7 @@ extension AccessServer {
         let admission = PendingAdmission(
             audience: purpose.audience, host: purpose.host, redirect: purpose.redirect,
             decisionPath: purpose.decisionPath, session: session.id, appSession: purpose.appSession, state: state)
-        guard let nonce = admissions.add(admission, from: call.request.address, now: now()) else {
-            return Pages.busy().response(ray: call.request.ray)
-        }
+        let nonce = admissions.add(admission, from: call.request.address, now: now())
         let query = Form.query(["nonce": nonce, "state": state])
         return .redirect(
             to: "https://\(names().authority(of: purpose.host))/cdn-cgi/access/authorized?\(query)", cookies: cookies)

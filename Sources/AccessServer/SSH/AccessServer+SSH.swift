@@ -51,11 +51,13 @@ extension AccessServer {
                 on: session.identity, audience: audience, host: domain.host.text.replacing("*", with: "a"),
                 path: "/" + domain.path.text.replacing("*", with: "a").dropFirst(), call: call)
         else { return refuse(403, "no policy lets you in") }
-        guard let email = session.profile.email, let principal = Self.principal(of: email) else {
+        let principals = session.profile.email.map(Self.principals(of:)) ?? []
+        guard !principals.isEmpty else {
             return refuse(403, "the login has no verified address that makes a user name")
         }
         do {
-            let signed = try await certificate(for: key, principal: principal, id: body.jti ?? session.id)
+            let signed = try await certificate(
+                for: key, principals: principals, id: body.jti ?? session.id, by: keys.authority(of: application.id))
             note(.certificate, "ok", call) {
                 $0.application = application.id
                 $0.describe(session)
@@ -67,35 +69,56 @@ extension AccessServer {
         }
     }
 
-    private func certificate(for key: SSHPublicKey, principal: String, id: String) async throws -> Signed {
+    private func certificate(
+        for key: SSHPublicKey, principals: [String], id: String, by authority: P256.Signing.PrivateKey
+    ) throws -> Signed {
         let time = now().wholeSeconds
         var generator = SystemRandomNumberGenerator()
         let certificate = SSHCertificate(
-            key: key, serial: generator.next(), keyID: id, principals: [principal],
+            key: key, serial: generator.next(), keyID: id, principals: principals,
             validAfter: UInt64(time - Self.past), validBefore: UInt64(time + Self.future),
             nonce: (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
-        let line = try certificate.line(signedBy: await keys.authority())
         return Signed(
-            id: id, certificate: line, expiresAt: Date(timeIntervalSince1970: Double(time + Self.future)))
+            id: id, certificate: try certificate.line(signedBy: authority),
+            expiresAt: Date(timeIntervalSince1970: Double(time + Self.future)))
     }
 
-    /// The part before the `@`, where that is a plain user name: a principal is one, and no pattern or list.
-    static func principal(of email: String) -> String? {
-        guard let at = email.lastIndex(of: "@") else { return nil }
-        let name = email[..<at].lowercased()
-        let isPlain = name.utf8.allSatisfy { byte in
-            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
-                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-                || [UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "+")].contains(byte)
+    /// The part before the `@`, as Cloudflare has it, and the whole address, for servers that have people of several
+    /// domains. A principal is a plain name, no pattern or list; and nobody becomes root, or another account of the system,
+    /// by the name of a mailbox.
+    static func principals(of email: String) -> [String] {
+        let address = email.lowercased()
+        guard let at = address.lastIndex(of: "@"), address.utf8.count <= 128 else { return [] }
+        func isPlain(_ name: Substring) -> Bool {
+            name.utf8.allSatisfy { byte in
+                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || ".-_+".utf8.contains(byte)
+            }
         }
-        return isPlain && (1...64).contains(name.utf8.count) ? name : nil
+        let (name, domain) = (address[..<at], address[at...].dropFirst())
+        guard !name.isEmpty, !domain.isEmpty, isPlain(name), isPlain(domain) else { return [] }
+        let isOfSystem =
+            systemAccounts.contains(String(name)) || name.hasPrefix("systemd-") || ".-_+".contains(name.first ?? ".")
+        return (isOfSystem || name.utf8.count > 64 ? [] : [String(name)]) + [address]
     }
+
+    /// Debian's accounts below 1000 (base-passwd), and what else administrators call themselves.
+    private static let systemAccounts: Set = [
+        "root", "toor", "admin", "administrator", "sudo", "wheel", "daemon", "bin", "sys", "sync", "games", "man", "lp",
+        "mail", "news", "uucp", "proxy", "www-data", "backup", "list", "irc", "gnats", "nobody", "sshd", "messagebus",
+        "postgres", "mysql", "cloudflared", "ubuntu", "debian", "ec2-user",
+    ]
 
     /// For `TrustedUserCAKeys`.
-    func authorityLine() async -> AccessResponse {
+    func authorityLine(of application: AccessApplication?) async -> AccessResponse {
+        guard let application, application.kind == .ssh else {
+            return .plain(
+                status: 404,
+                body: "Each application of type ssh has an authority of its own: ask its host for this page.\n")
+        }
         do {
-            let key = SSHPublicKey(try await keys.authority().publicKey)
-            return .plain(status: 200, body: "\(key.line) cloudflared-edge \(names().team)\n")
+            let key = SSHPublicKey(try await keys.authority(of: application.id).publicKey)
+            return .plain(status: 200, body: "\(key.line) cloudflared-edge \(application.id)\n")
         } catch {
             return failed(error, ray: "")
         }

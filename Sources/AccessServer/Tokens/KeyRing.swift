@@ -1,4 +1,5 @@
 import Access
+import AccessPolicy
 import Crypto
 import CryptoExtras
 import EdgeStore
@@ -74,12 +75,23 @@ actor KeyRing {
         }
     }
 
-    /// The authority of SSH certificates.
-    func authority() async throws -> P256.Signing.PrivateKey {
+    /// The authority of an application's SSH certificates. Each has its own, so that a certificate for one host opens no
+    /// other; all are derived from one key that the store keeps (HKDF, RFC 5869).
+    func authority(of application: AccessApplication.ID) async throws -> P256.Signing.PrivateKey {
         guard let key = try await current().keys.last(where: { $0.purpose == .ssh && $0.signsFrom <= now() }) else {
             throw Failure.noKey
         }
-        return try P256.Signing.PrivateKey(pemRepresentation: key.privateKeyPEM)
+        let root = SymmetricKey(
+            data: try P256.Signing.PrivateKey(pemRepresentation: key.privateKeyPEM).rawRepresentation)
+        // One number in four billion is no key of this curve.
+        for attempt in 0..<4 {
+            let bytes = HKDF<SHA256>.deriveKey(
+                inputKeyMaterial: root, info: Data("ssh authority \(attempt) \(application)".utf8), outputByteCount: 32)
+            if let key = try? bytes.withUnsafeBytes({ try P256.Signing.PrivateKey(rawRepresentation: Data($0)) }) {
+                return key
+            }
+        }
+        throw Failure.noKey
     }
 
     // MARK: Upkeep

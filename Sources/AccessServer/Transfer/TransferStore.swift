@@ -2,11 +2,12 @@ import Access
 import Crypto
 import Foundation
 import Synchronization
+import TunnelConfig
 
 /// Where a client waits for what its user has allowed in a browser (access-protocol sections 2.10 and 3.7).
 ///
 /// Keys are known by their SHA-256, everything is in memory only, everything is bounded: waiting requests by key and by
-/// address, entries in all. What was put in leaves by one download, or after a while.
+/// network they come from, entries in all. What was put in leaves by one download, or after a while.
 final class TransferStore: Sendable {
     enum Kind: Hashable, Sendable {
         /// Sealed tokens of an application.
@@ -45,7 +46,7 @@ final class TransferStore: Sendable {
         var waitingLife: TimeInterval = 600
         var readyLife: TimeInterval = 300
         var perKey = 4
-        var perAddress = 64
+        var perNetwork = 64
         var entries = 10_000
         var largestDelivery = 16 << 10
     }
@@ -114,7 +115,8 @@ final class TransferStore: Sendable {
         guard delivery.body.utf8.count <= limits.largestDelivery else { return false }
         let (isTaken, waiter) = state.withLock { state -> (Bool, Waiter?) in
             guard var slot = state.slots[key], now() < slot.expiresAt, slot.delivery == nil else { return (false, nil) }
-            if let (id, waiter) = slot.waiters.first(where: { $0.value != nil }) {
+            // Who asked last is the likeliest to be there still.
+            if let (id, waiter) = slot.waiters.filter({ $0.value != nil }).max(by: { $0.key < $1.key }) {
                 // One download: the entry is gone with it.
                 slot.waiters[id] = nil
                 let others = slot.waiters
@@ -148,14 +150,15 @@ final class TransferStore: Sendable {
     }
 
     private func begin(_ key: Key, from address: String) -> Begun {
-        let now = now()
+        let (now, network) = (now(), Self.network(address))
         return state.withLock { state in
             if let slot = state.slots[key], now >= slot.expiresAt, slot.waiters.isEmpty { state.slots[key] = nil }
             if let delivery = state.slots[key]?.delivery {
                 state.slots[key] = nil
                 return .over(.delivery(delivery))
             }
-            guard state.polls[address, default: 0] < limits.perAddress,
+            if state.slots[key] == nil, state.slots.count >= limits.entries { makeRoom(&state, now) }
+            guard state.polls[network, default: 0] < limits.perNetwork,
                 state.slots[key]?.waiters.count ?? 0 < limits.perKey,
                 state.slots[key] != nil || state.slots.count < limits.entries
             else { return .over(.tooMany) }
@@ -165,9 +168,23 @@ final class TransferStore: Sendable {
             slot.address = address
             slot.waiters[id] = .some(nil)
             state.slots[key] = slot
-            state.polls[address, default: 0] += 1
+            state.polls[network, default: 0] += 1
             return .wait(id)
         }
+    }
+
+    /// Forgets the hundredth that would go next, of those for whom nobody waits now and nothing lies ready.
+    private func makeRoom(_ state: inout State, _ now: Date) {
+        state.slots = state.slots.filter { now < $0.value.expiresAt || !$0.value.waiters.isEmpty }
+        guard state.slots.count >= limits.entries else { return }
+        let idle = state.slots.filter { $0.value.waiters.isEmpty && $0.value.delivery == nil }
+        for (key, _) in idle.sorted(by: { $0.value.expiresAt < $1.value.expiresAt }).prefix(limits.entries / 100 + 1) {
+            state.slots[key] = nil
+        }
+    }
+
+    private static func network(_ address: String) -> String {
+        IPAddress(address).map(\.network.description) ?? address
     }
 
     private func wait(_ key: Key, _ id: Int) async -> Outcome {
@@ -194,8 +211,9 @@ final class TransferStore: Sendable {
     private func end(_ key: Key, _ id: Int, from address: String) {
         state.withLock { state in
             state.slots[key]?.waiters[id] = nil
-            let left = state.polls[address, default: 1] - 1
-            state.polls[address] = left > 0 ? left : nil
+            let network = Self.network(address)
+            let left = state.polls[network, default: 1] - 1
+            state.polls[network] = left > 0 ? left : nil
         }
     }
 }
