@@ -86,9 +86,9 @@ need_swift() {
     echo "  Swift $version at $(command -v swift)"
 }
 
-# CLOUDFLARED_LEAN_BUILD=1: a build that nobody debugs or browses takes a sixth less time.
+# CLOUDFLARED_LEAN_BUILD=1: a build that nobody debugs takes an eighth less time.
 lean=()
-[[ -z ${CLOUDFLARED_LEAN_BUILD:-} ]] || lean=(--disable-index-store -debug-info-format none)
+[[ -z ${CLOUDFLARED_LEAN_BUILD:-} ]] || lean=(-debug-info-format none)
 
 release=(-c release --static-swift-stdlib "${lean[@]}")
 
