@@ -80,6 +80,19 @@ import Testing
         }
     }
 
+    @Test func `a team domain outside the zone may have its application, for the login`() async throws {
+        try await TestEdge.with { edge in
+            _ = try edge.file("corp.secret", "hunter2")
+            let outside = Self.wanted.replacingOccurrences(
+                of: "domains: [rdp.site.test]", with: "domains: [acme.cloudflareaccess.com/argotunnel]")
+            let file = try edge.file("access.yml", outside)
+            #expect(try await edge.failure("apply -f \(file)").contains("not inside this edge's zone"))
+            let settings = try String(contentsOfFile: edge.path + "/edge.yml", encoding: .utf8)
+            _ = try edge.file("edge.yml", settings + "\nteam-domain: acme.cloudflareaccess.com\n")
+            #expect(try await edge.text("apply -f \(file)").hasSuffix("Applied."))
+        }
+    }
+
     @Test func `a policy is explained by who, where and whence`() async throws {
         try await TestEdge.with { edge in
             _ = try edge.file("corp.secret", "hunter2")

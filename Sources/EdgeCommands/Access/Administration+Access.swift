@@ -37,7 +37,8 @@ extension Administration {
 
     private func check(_ changes: [AccessDocument.Change]) throws {
         for case .put(let document) in changes where document.kind == .application {
-            try account.check(try AccessFile([document], isWhole: false).applications)
+            try account.check(
+                try AccessFile([document], isWhole: false).applications, teamHost: directory.settings.teamHost)
         }
     }
 
