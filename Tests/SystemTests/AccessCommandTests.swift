@@ -57,12 +57,12 @@ extension SystemTests {
                 let guarded = try await GuardedChain.start(on: stage)
                 let host = Chain.host("ssh")
                 try await guarded.apply(GuardedChain.application("shell", type: "ssh", host: host))
+                let tunnel = try await guarded.chain.tunnel("shell", hosts: [host], open: false)
                 let authority = try await guarded.chain.curl(host, "/cdn-cgi/access/ssh_ca.pub").body
                 let file = try stage.write(authority + "\n", to: "ssh_ca.pub")
                 let server = try await stage.fixture(
                     "ssh-server", "--authority", file, "--principal", "alice", as: Server.self
                 ).facts
-                let tunnel = try await guarded.chain.tunnel("shell", hosts: [host], open: false)
                 try await guarded.chain.connector(tunnel, ingress: [host: "ssh://127.0.0.1:\(server.port)"])
 
                 let key = try stage.start(
