@@ -25,7 +25,7 @@ enum AccessShape {
         object["id"] = .string(id)
         switch kind {
         case .application: object = try application(object, former: former?.object ?? [:])
-        case .identityProvider: object = provider(object, former: former?.object ?? [:])
+        case .identityProvider: object = try provider(object, former: former?.object ?? [:])
         case .group, .ipList, .settings: break
         }
         return AccessDocument(kind: kind, id: id, json: try text(.object(object)))
@@ -103,12 +103,18 @@ enum AccessShape {
 
     private static func provider(
         _ sent: [String: JSONValue], former: [String: JSONValue]
-    ) -> [String: JSONValue] {
+    ) throws -> [String: JSONValue] {
         var object = sent
         var config = sent["config"]?.object.filter { $0.value != .null } ?? [:]
         // Always used.
         config["pkce_enabled"] = nil
-        config["client_secret"] = config["client_secret"] ?? former["config"]?.object["client_secret"]
+        if config["client_secret"] == nil, let known = former["config"]?.object["client_secret"] {
+            // The new issuer would be sent the secret for the old one.
+            guard config["issuer"] == former["config"]?.object["issuer"] else {
+                throw Refusal.invalid("with another issuer, config takes the client_secret for it")
+            }
+            config["client_secret"] = known
+        }
         object["config"] = .object(config)
         return object
     }

@@ -82,6 +82,13 @@ extension AccessFile {
                     .invalid,
                     "the identity provider \(provider.id) is new, so its secret is not known; write client_secret_file")
             }
+            // The new issuer would be sent the secret for the old one.
+            guard former.issuer == provider.issuer else {
+                throw StoreError(
+                    .invalid,
+                    "the identity provider \(provider.id) has another issuer now, so its secret is another; write "
+                        + "client_secret_file")
+            }
             var provider = provider
             provider.clientSecret = former.clientSecret
             return provider

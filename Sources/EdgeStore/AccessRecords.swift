@@ -57,6 +57,17 @@ struct AccessRecords {
         return made
     }
 
+    /// Ids of providers that were there before and are gone, or others now: who logged in there is nobody we know.
+    func providersLost(since former: AccessRecords) throws -> [String] {
+        func providers(_ documents: [AccessDocument]) throws -> [IdentityProvider] {
+            try AccessFile(documents.filter { $0.kind == .identityProvider }, isWhole: false).providers
+        }
+        let now = try providers(documents)
+        return try providers(former.documents).filter { provider in
+            !now.contains { $0.id == provider.id && $0.issuer == provider.issuer }
+        }.map(\.id)
+    }
+
     /// Refuses a token whose names are taken.
     func checkNew(_ token: ServiceTokenRecord) throws {
         guard !tokens.contains(where: { $0.id == token.id || $0.recordID == token.recordID }) else {

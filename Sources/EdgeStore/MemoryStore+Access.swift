@@ -14,7 +14,10 @@ extension MemoryStore {
         guard version == nil || version == revision else { throw StoreError.changedMeanwhile }
         var records = accessRecords
         guard try !records.apply(changes).isEmpty else { return }
+        let lost = try records.providersLost(since: accessRecords)
         accessRecords = records
+        userIDs = userIDs.filter { !lost.contains($0.key[0]) }
+        sessions = sessions.filter { !lost.contains($0.value.profile.provider) }
         revision += 1
     }
 
@@ -44,6 +47,10 @@ extension MemoryStore {
         guard sessions[session.id] == nil else { throw StoreError.sessionTaken }
         sessions = sessions.filter { $0.value.endsAt > session.createdAt }
         sessions[session.id] = session
+        let own = sessions.values.filter { $0.profile.userID == session.profile.userID }
+        for old in own.sorted(by: { $0.createdAt > $1.createdAt }).dropFirst(AccessSession.mostPerUser) {
+            sessions[old.id] = nil
+        }
         revision += 1
     }
 

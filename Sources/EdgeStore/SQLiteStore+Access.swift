@@ -22,7 +22,8 @@ extension SQLiteStore {
     package func changeAccess(_ changes: [AccessDocument.Change], expecting version: Int?) async throws {
         try await write { db in
             guard try version == nil || version == Self.revision(db) else { throw StoreError.changedMeanwhile }
-            var records = try Self.accessRecords(db)
+            let former = try Self.accessRecords(db)
+            var records = former
             let made = try records.apply(changes)
             guard !made.isEmpty else { return }
             for change in made {
@@ -38,6 +39,12 @@ extension SQLiteStore {
                     try db.execute(
                         sql: "DELETE FROM accessDocument WHERE kind = ? AND id = ?", arguments: [kind.rawValue, id])
                 }
+            }
+            for provider in try records.providersLost(since: former) {
+                try db.execute(sql: "DELETE FROM accessUser WHERE provider = ?", arguments: [provider])
+                try db.execute(
+                    sql: "DELETE FROM accessSession WHERE json_extract(profile, '$.provider') = ?",
+                    arguments: [provider])
             }
             try Self.moveRevision(db)
         }
@@ -113,6 +120,12 @@ extension SQLiteStore {
                     session.id, session.createdAt.timeIntervalSince1970, session.endsAt.timeIntervalSince1970,
                     session.address, profile,
                 ])
+            try db.execute(
+                sql: """
+                    DELETE FROM accessSession WHERE id IN (
+                        SELECT id FROM accessSession WHERE json_extract(profile, '$.userID') = ?
+                        ORDER BY createdAt DESC, rowid DESC LIMIT -1 OFFSET ?)
+                    """, arguments: [session.profile.userID, AccessSession.mostPerUser])
         }
     }
 

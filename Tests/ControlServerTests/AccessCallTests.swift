@@ -87,6 +87,11 @@ import Testing
         #expect(renamed.status == 200, "\(renamed.message)")
         let provider = try #require(try await api.store.access().providers.first)
         #expect(provider.clientSecret.text == "hunter2" && provider.clientID == "f" && provider.name == "New")
+        let moved = await api.call(
+            "PUT", "\(access)/identity_providers/\(id)",
+            body: #"{"name":"New","type":"oidc","config":{"issuer":"https://evil.test","client_id":"f"}}"#)
+        #expect(moved.status == 400 && moved.message.contains("client_secret"))
+        #expect(try await api.store.access().providers.first?.issuer == "https://login.test")
         let list = await api.call("GET", "\(access)/identity_providers")
         #expect(!"\(list.json)".contains("hunter2") && list.list.count == 1)
     }

@@ -140,6 +140,47 @@ import TunnelConfig
     }
 
     @Test(arguments: StoreKind.allCases)
+    func `a user's oldest session ends when there are too many`(_ kind: StoreKind) async throws {
+        try await kind.withStore { store in
+            try await store.openSession(Self.session("other", email: nil))
+            for number in 0...AccessSession.mostPerUser {
+                try await store.openSession(Self.session("\(number)", from: Double(number) / 1000))
+            }
+            let sessions = try await store.access().sessions
+            #expect(sessions.count == AccessSession.mostPerUser + 1)
+            #expect(sessions["0"] == nil && sessions["1"] != nil && sessions["other"] != nil)
+        }
+    }
+
+    @Test(arguments: StoreKind.allCases)
+    func `whom a provider named is nobody any more when it goes, or is another one`(_ kind: StoreKind) async throws {
+        func provider(_ id: String, _ issuer: String, _ secret: String = "s") -> AccessDocument {
+            AccessDocument(
+                kind: .identityProvider, id: id,
+                json: """
+                    {"id":"\(id)","type":"oidc","config":{"issuer":"\(issuer)","client_id":"e","client_secret":"\(secret)"}}
+                    """)
+        }
+        try await kind.withStore { store in
+            for id in ["corp", "other"] {
+                try await store.changeAccess([.put(provider(id, "https://\(id).test"))], expecting: nil)
+            }
+            let ann = try await store.userID(provider: "corp", subject: "1")
+            try await store.openSession(Self.session("1"))
+            // Another secret for the same one changes nothing.
+            try await store.changeAccess([.put(provider("corp", "https://corp.test", "t"))], expecting: nil)
+            try await store.changeAccess([.remove(.identityProvider, id: "other")], expecting: nil)
+            #expect(try await store.access().sessions["1"] != nil)
+            try await store.changeAccess([.put(provider("corp", "https://evil.test"))], expecting: nil)
+            #expect(try await store.access().sessions.isEmpty)
+            #expect(try await store.userID(provider: "corp", subject: "1") != ann)
+            try await store.openSession(Self.session("2"))
+            try await store.changeAccess([.remove(.identityProvider, id: "corp")], expecting: nil)
+            #expect(try await store.access().sessions.isEmpty)
+        }
+    }
+
+    @Test(arguments: StoreKind.allCases)
     func `a revocation counts for the whole second and never goes back`(_ kind: StoreKind) async throws {
         try await kind.withStore { store in
             try await store.revokeTokens(ofAudience: "aud", before: .at(0.2))

@@ -133,22 +133,26 @@ extension AccessServer {
         _ identity: ProviderIdentity, _ pending: PendingLogin, _ call: Call
     ) async throws -> AccessResponse {
         let (provider, purpose, time) = (pending.provider, pending.purpose, now())
-        let userID = try await store.userID(provider: provider.id, subject: identity.subject)
         let life = policies.snapshot.configuration.globalSession
-        let session = AccessSession(
-            id: RandomText.hex(bytes: 16), createdAt: time, endsAt: time + Double(life.seconds),
-            address: call.request.address,
-            profile: AccessSession.Profile(
-                userID: userID, provider: provider.id, email: identity.email, name: identity.name,
-                authMethods: identity.authMethods, claims: identity.claims))
+        let id = RandomText.hex(bytes: 16)
+        func session(of userID: String) -> AccessSession {
+            AccessSession(
+                id: id, createdAt: time, endsAt: time + Double(life.seconds), address: call.request.address,
+                profile: AccessSession.Profile(
+                    userID: userID, provider: provider.id, email: identity.email, name: identity.name,
+                    authMethods: identity.authMethods, claims: identity.claims))
+        }
+        // Only who is let in gets an id of ours, so that strangers fill no table.
+        let stranger = session(of: "")
         let verdict = verdict(
-            on: session.identity, audience: purpose.audience, host: purpose.host, path: purpose.decisionPath,
+            on: stranger.identity, audience: purpose.audience, host: purpose.host, path: purpose.decisionPath,
             call: call)
         switch verdict {
-        case .denied(let policy): return denied(session, policy, call)
+        case .denied(let policy): return denied(stranger, policy, call)
         case .gone: return Pages.notFound().response(ray: call.request.ray)
         case .open, .admitted: break
         }
+        let session = session(of: try await store.userID(provider: provider.id, subject: identity.subject))
         try await store.openSession(session)
         try await policies.refreshNow()
         note(.login, "ok", call) { $0.describe(session) }
