@@ -14,6 +14,12 @@ enum AccessShape {
         "scim_config", "landing_page_design", "policy_id",
     ]
 
+    /// What would guard an application better than this edge does: not to be passed over.
+    private static let stricter: [(String, JSONValue)] = [
+        ("enable_binding_cookie", .bool(true)), ("path_cookie_attribute", .bool(true)),
+        ("same_site_cookie_attribute", .string("strict")),
+    ]
+
     /// A document of what a caller sent.
     ///
     /// - Parameter former: what is replaced, for what the caller need not repeat.
@@ -23,6 +29,10 @@ enum AccessShape {
         guard case .object = sent else { throw Refusal.invalid("the body is not the JSON object that this call takes") }
         var object = plain(sent)
         object["id"] = .string(id)
+        for (key, value) in stricter where sent.object[key] == value {
+            throw Refusal.invalid(
+                "\(key) is not done here, and its application would be less safe than meant; leave it out")
+        }
         switch kind {
         case .application: object = try application(object, former: former?.object ?? [:])
         case .identityProvider: object = try provider(object, former: former?.object ?? [:])
@@ -89,9 +99,11 @@ enum AccessShape {
         if !onward.isEmpty { object["destinations"] = .array(onward) }
         // The tag stays as long as the application does.
         object["aud"] = former["aud"]
-        let policies = object["policies"] ?? former["policies"] ?? .array([])
+        guard case .array(let policies) = object["policies"] ?? former["policies"] ?? .array([]) else {
+            throw Refusal.invalid("policies is a list of policies")
+        }
         object["policies"] = .array(
-            try policies.array.map { policy in
+            try policies.map { policy in
                 guard !policy.object.isEmpty else {
                     throw Refusal.invalid("policies takes whole policies; there are none to refer to by id")
                 }

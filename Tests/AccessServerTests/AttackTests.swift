@@ -165,6 +165,13 @@ struct LoginAttackTests {
             let (_, answer) = try await Browser(team, provider: provider).open(LoginTests.app)
             #expect(answer.status == 502)
             #expect(answer.body.contains("discovery document") && answer.body.contains("Provider idp"))
+            // It is left alone for a while, however many want to log in.
+            provider.set { $0.isBroken = false }
+            let browser = Browser(team, provider: provider)
+            #expect(try await browser.open(LoginTests.app).answer.status == 502)
+            team.pass(6)
+            #expect(try await browser.open(LoginTests.app).answer.status == 200)
+            team.pass(3601)
             return team
         }
         let (_, answer) = try await Browser(team, provider: provider).open(LoginTests.app)

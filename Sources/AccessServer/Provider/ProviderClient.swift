@@ -21,12 +21,16 @@ final class ProviderClient: Sendable {
     private struct Cache {
         var metadata: [IdentityProvider: Cached<ProviderMetadata>] = [:]
         var keys: [IdentityProvider: Cached<ProviderKeys>] = [:]
+        var failures: [IdentityProvider: Cached<ProviderFailure>] = [:]
     }
 
     private static let metadataAge: TimeInterval = 3600
     private static let keysAge: TimeInterval = 3600
     /// Between two looks at the keys because one was not among them.
     private static let keysPause: TimeInterval = 1
+    /// How long a provider that did not tell where it is to be asked is left alone: people who wait for it would only be
+    /// more, and so would be what they have asked for.
+    private static let failurePause: TimeInterval = 5
     private static let mostCached = 64
 
     private let patience: Duration
@@ -155,9 +159,21 @@ final class ProviderClient: Sendable {
         if let cached = cache.withLock({ $0.metadata[provider] }), now < cached.readAt + Self.metadataAge {
             return cached.value
         }
-        let answer = try await exchange(provider, ProviderMetadata.hop)
-            .get(ProviderMetadata.address(of: provider))
-        let value = try ProviderMetadata(json: answer, of: provider)
+        if let failure = cache.withLock({ $0.failures[provider] }), now < failure.readAt + Self.failurePause {
+            throw failure.value
+        }
+        let value: ProviderMetadata
+        do {
+            let answer = try await exchange(provider, ProviderMetadata.hop)
+                .get(ProviderMetadata.address(of: provider))
+            value = try ProviderMetadata(json: answer, of: provider)
+        } catch let failure as ProviderFailure {
+            cache.withLock { cache in
+                if cache.failures.count >= Self.mostCached { cache.failures = [:] }
+                cache.failures[provider] = Cached(value: failure, readAt: self.now())
+            }
+            throw failure
+        }
         cache.withLock { cache in
             if cache.metadata.count >= Self.mostCached { cache.metadata = [:] }
             cache.metadata[provider] = Cached(value: value, readAt: now)

@@ -40,6 +40,12 @@ package struct AccessTokenImportCommand: AdministrationCommand {
         guard isHeaderText(secret) else {
             throw StoreError(.invalid, "the client secret is not printable ASCII without spaces; check the file")
         }
+        guard secret.utf8.count >= Self.shortest else {
+            throw StoreError(
+                .invalid,
+                "the client secret has \(secret.utf8.count) characters; what nobody guesses has \(Self.shortest) or more, so "
+                    + "make a new one by `access token create`")
+        }
         let id = ServiceTokenID(rawValue: clientID)
         try await administration.store.addServiceToken(
             ServiceTokenRecord(
@@ -50,6 +56,9 @@ package struct AccessTokenImportCommand: AdministrationCommand {
             "Imported service token \(clientID)",
             json: Imported(id: clientID, clientId: clientID, name: name))
     }
+
+    /// 128 bits, if they are hexadecimal digits.
+    private static let shortest = 32
 
     /// What fits into the header that carries it.
     private func isHeaderText(_ text: String) -> Bool {
