@@ -233,7 +233,7 @@ let package = Package(
             "CloudflaredCommandsTests",
             [
                 "CloudflaredCommands", "Connector", "TunnelConfig", "AccessClient", "ServiceHost", "TestKit", nioCore,
-                nioHTTP1, argumentParser, logging,
+                nioHTTP1, hummingbird, argumentParser, logging,
             ]),
         tests("EdgeCommandsTests", ["EdgeCommands", "EdgeStore", "AccessPolicy", "TunnelConfig", argumentParser]),
         tests("ArchitectureTests", []),

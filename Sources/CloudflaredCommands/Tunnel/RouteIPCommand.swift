@@ -44,13 +44,13 @@ struct RouteIPAddCommand: CloudflaredCommand {
     var loggingSetup: LoggingSetup { logging.setup() }
 
     func run(in context: CommandContext) async throws {
-        let network = try PrivateNetwork(network)
+        let network = "\(try PrivateNetwork(network))"
         let route = try await account.withClient(context) { client in
             let tunnelID = try await client.tunnelID(of: tunnel, filter: account.filter())
+            let virtualNetworkID = try await virtualNetwork.id(client)
             return try await client.addNetworkRoute(
                 APINetworkRouteCreation(
-                    network: "\(network)", tunnelID: tunnelID, comment: comment,
-                    virtualNetworkID: try await virtualNetwork.id(client)))
+                    network: network, tunnelID: tunnelID, comment: comment, virtualNetworkID: virtualNetworkID))
         }
         context.print(
             "Successfully added route for \(OutputText.safe(route.network)) over tunnel \(route.tunnelID.lowercased)")
@@ -186,7 +186,8 @@ struct RouteIPGetCommand: CloudflaredCommand {
             throw CommandError(.usage, "\"\(address)\" is no address; give one such as 10.1.2.3")
         }
         let route = try await account.withClient(context) { client in
-            try await client.networkRoute(of: target, virtualNetwork: try await virtualNetwork.id(client))
+            let virtualNetworkID = try await virtualNetwork.id(client)
+            return try await client.networkRoute(of: target, virtualNetwork: virtualNetworkID)
         }
         guard let route else { return context.print("No route matches the address \(target).") }
         for line in RouteIPShowCommand.table([route]) { context.print(line) }
