@@ -238,8 +238,7 @@ let package = Package(
             "CloudflaredCommandsTests",
             [
                 "Fuzzing", "CloudflaredCommands", "Connector", "TunnelConfig", "AccessClient", "ServiceHost", "TestKit",
-                nioCore,
-                nioHTTP1, argumentParser, logging,
+                nioCore, nioHTTP1, hummingbird, argumentParser, logging,
             ]),
         tests("EdgeCommandsTests", ["EdgeCommands", "EdgeStore", "AccessPolicy", "TunnelConfig", argumentParser]),
         tests("ArchitectureTests", []),

@@ -12,14 +12,15 @@ package struct DesktopEntry: Sendable {
 
     /// - Parameters:
     ///   - authorityFiles: the `--cacert` files.
+    ///   - login: the flags that say whom a login trusts, checked.
     ///   - subcommand: rdp, tcp, ssh or smb.
     ///   - program: absolute path of cloudflared, see `currentProgram`.
     /// - Throws: `AccessError` (configuration) when a path cannot stand in such a file.
     package init(
         hostname: AccessHostname, listen: ListenAddress, destination: JumpDestination? = nil,
-        authorityFiles: [String] = [], subcommand: String = "rdp", program: String
+        authorityFiles: [String] = [], login: [String] = [], subcommand: String = "rdp", program: String
     ) throws {
-        guard program.hasPrefix("/"), !([program] + authorityFiles).contains(where: Self.hasControl) else {
+        guard program.hasPrefix("/"), !([program] + authorityFiles + login).contains(where: Self.hasControl) else {
             throw AccessError(
                 .configuration,
                 "a desktop entry needs the absolute path of cloudflared, and paths without control characters")
@@ -30,6 +31,7 @@ package struct DesktopEntry: Sendable {
         var arguments = [program, "access", subcommand, "--hostname", place, "--url", listen.description]
         if let destination { arguments += ["--destination", destination.description] }
         for file in authorityFiles { arguments += ["--cacert", file] }
+        arguments += login
         self.arguments = arguments
         name = "\(subcommand.uppercased()) \(hostname.host)"
     }

@@ -137,13 +137,26 @@ package struct Forwarder: Sendable {
         } catch let error as AccessError where error.code == .loginRequired {
             guard let login = configuration.login, !configuration.usesServiceToken else { throw error }
             let application = try await login.application(at: WebURL(configuration.hostname))
-            let token = try await login.token(for: application)
-            do {
-                return try await dial(tls, eventLoop, token: token)
-            } catch let error as AccessError where error.code == .loginRequired {
-                login.discard(token, of: application)
-                return try await dial(tls, eventLoop, token: try await login.token(for: application))
-            }
+            if let remote = try await open(tls, eventLoop, login, application, isLast: false) { return remote }
+            guard let remote = try await open(tls, eventLoop, login, application, isLast: true) else { throw error }
+            return remote
+        }
+    }
+
+    /// With a token. Nil when the edge refused one that had been good: another is worth asking for, unless it was the last
+    /// attempt. A refusal of a fresh one throws: every further connection would show a person another login.
+    private func open(
+        _ tls: NIOSSLContext, _ eventLoop: any EventLoop, _ login: AccessLogin, _ application: ProtectedApplication,
+        isLast: Bool
+    ) async throws -> ChannelPipe? {
+        let token = try await login.token(for: application)
+        do {
+            let remote = try await dial(tls, eventLoop, token: token)
+            login.confirm(token, of: application)
+            return remote
+        } catch let error as AccessError where error.code == .loginRequired {
+            guard !login.discard(token, of: application), !isLast else { throw error }
+            return nil
         }
     }
 

@@ -102,7 +102,26 @@ extension ControlAPIClient {
         return try required(try await send(call, as: APIRoute.self).result, call)
     }
 
-    private func required<Value>(_ value: Value?, _ call: Call) throws -> Value {
+    /// Puts a tunnel into a pool of the load balancer of a hostname.
+    package func routeLoadBalancer(
+        hostname: String, pool: String, toTunnel id: UUID
+    ) async throws -> APILoadBalancerRoute {
+        let call = Call(
+            operation: "route the load balancer \(hostname) to the tunnel \(id.lowercased)", method: .PUT,
+            path: "\(zonePath)/tunnels/\(id.lowercased)/routes",
+            body: try JSONEncoder().encode(APILoadBalancerRequest(hostname: hostname, pool: pool)))
+        return try required(try await send(call, as: APILoadBalancerRoute.self).result, call)
+    }
+
+    /// A token for a resource of the tunnel's connectors. A secret.
+    package func managementToken(for resource: APIManagementResource, ofTunnel id: UUID) async throws -> String {
+        let call = Call(
+            operation: "fetch a management token of the tunnel \(id.lowercased)", method: .POST,
+            path: "\(tunnelsPath)/\(id.lowercased)/management/\(resource.rawValue)")
+        return try required(try await send(call, as: String.self).result, call)
+    }
+
+    func required<Value>(_ value: Value?, _ call: Call) throws -> Value {
         guard let value else {
             throw ControlAPIError(
                 .badAnswer, "cannot \(call.operation): the account API answered without a result",

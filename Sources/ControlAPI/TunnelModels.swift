@@ -202,3 +202,43 @@ package struct APIRoute: Codable, Sendable, Equatable {
         case hostname = "name"
     }
 }
+
+/// Body of a request for a route of a load balancer.
+package struct APILoadBalancerRequest: Codable, Sendable, Equatable {
+    package var type = "lb"
+    package var hostname: String
+    package var pool: String
+
+    package init(hostname: String, pool: String) {
+        self.hostname = hostname
+        self.pool = pool
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case type
+        case hostname = "lb_name"
+        case pool = "lb_pool"
+    }
+}
+
+/// What happened to load balancer and pool: `new`, `updated` or `unchanged`.
+package struct APILoadBalancerRoute: Codable, Sendable, Equatable {
+    package var loadBalancer: String
+    package var pool: String
+
+    package init(loadBalancer: String, pool: String) {
+        self.loadBalancer = loadBalancer
+        self.pool = pool
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case pool
+        case loadBalancer = "load_balancer"
+    }
+}
+
+/// What a management token opens at a connector.
+package enum APIManagementResource: String, Sendable, CaseIterable {
+    case logs, admin
+    case hostDetails = "host_details"
+}

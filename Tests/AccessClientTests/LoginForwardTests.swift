@@ -145,6 +145,20 @@ import TunnelConfig
         try await server.stop()
     }
 
+    @Test func `connections show no further login while the edge refuses what it gives`() async throws {
+        let server = try await TeamServer.start()
+        server.team.state.withLock {
+            $0.makesGoodTokens = false
+            $0.handsOutSessions = false
+        }
+        let presenter = PresenterDouble()
+        try await listening(try configuration(server, presenter)) { address in
+            for _ in 0..<4 { _ = try? await exchange(address, ByteBuffer(string: "hello")) }
+        }
+        #expect(presenter.count == 1)
+        try await server.stop()
+    }
+
     @Test func `the client for logins says which hop failed`() async throws {
         let server = try await TeamServer.start()
         let url = try #require(server.team.url())

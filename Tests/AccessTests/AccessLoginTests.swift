@@ -38,6 +38,13 @@ struct LoginBench {
 
     func token() async throws -> AccessToken { try await login.token(for: try await login.application(at: url)) }
 
+    /// A token that was good becomes one that is not.
+    func endOfLife(_ token: AccessToken) async throws {
+        let application = try await login.application(at: url)
+        login.confirm(token, of: application)
+        #expect(!login.discard(token, of: application))
+    }
+
     var files: [String] {
         ((try? FileManager.default.contentsOfDirectory(atPath: store.directory)) ?? []).sorted()
     }
@@ -56,7 +63,7 @@ struct LoginBench {
         let name = "rdp.localhost-\(bench.team.audience)-token"
         #expect(bench.files == ["acme.localhost:8443-jwks", "acme.localhost:8443-org-token", name])
         #expect(bench.files.map(bench.mode) == [0o600, 0o600, 0o600])
-        #expect(bench.store.read(name) == token.text)
+        #expect(try bench.store.read(name) == token.text)
         #expect(
             (try FileManager.default.attributesOfItem(atPath: bench.store.directory))[.posixPermissions] as? Int
                 == 0o700)
@@ -87,10 +94,10 @@ struct LoginBench {
     @Test func `the team's token opens the next application without a browser, and goes nowhere else`() async throws {
         let bench = try LoginBench()
         let first = try await bench.token()
-        bench.login.discard(first, of: try await bench.login.application(at: bench.url))
+        try await bench.endOfLife(first)
         let second = try await bench.token()
         #expect(second != first && bench.presenter.count == 1)
-        let teamToken = try #require(bench.store.read("acme.localhost:8443-org-token"))
+        let teamToken = try #require(try bench.store.read("acme.localhost:8443-org-token"))
         let carriers = bench.team.state.withLock { $0.asked.filter { "\($0.headers)".contains(teamToken) } }
         #expect(carriers.map(\.url.host) == ["acme.localhost"])
         #expect(carriers.first?.headers["cookie"] == ["CF_Authorization=\(teamToken)"])
@@ -104,8 +111,8 @@ struct LoginBench {
     func `an application that leads elsewhere does not get the team's token there`(place: String) async throws {
         let bench = try LoginBench()
         let first = try await bench.token()
-        bench.login.discard(first, of: try await bench.login.application(at: bench.url))
-        let teamToken = try #require(bench.store.read("acme.localhost:8443-org-token"))
+        try await bench.endOfLife(first)
+        let teamToken = try #require(try bench.store.read("acme.localhost:8443-org-token"))
         bench.team.state.withLock {
             $0.loginPlace = place
             $0.asked = []
@@ -217,11 +224,11 @@ struct LoginBench {
         let application = try await bench.login.application(at: bench.url)
         bench.team.state.withLock { $0.life = -1 }
         try bench.store.write(try await bench.team.token(), to: application.tokenFile)
-        #expect(bench.login.storedToken(of: application) == nil)
+        #expect(try bench.login.storedToken(of: application) == nil)
         #expect(!bench.files.contains(application.tokenFile))
         bench.team.state.withLock { $0.life = 60 }
         try bench.store.write(try await bench.team.token("org"), to: application.tokenFile)
-        #expect(bench.login.storedToken(of: application) == nil)
+        #expect(try bench.login.storedToken(of: application) == nil)
         #expect(!bench.files.contains(application.tokenFile))
     }
 
@@ -253,8 +260,48 @@ struct LoginBench {
         try (try await bench.team.token()).write(toFile: planted, atomically: true, encoding: .utf8)
         try FileManager.default.createSymbolicLink(
             atPath: bench.store.path(application.tokenFile), withDestinationPath: planted)
-        #expect(bench.login.storedToken(of: application) == nil)
+        #expect(try bench.login.storedToken(of: application) == nil)
         let token = try await bench.login.token(for: application)
         #expect(try String(contentsOfFile: planted, encoding: .utf8) != token.text)
+    }
+
+    @Test(arguments: [(0o640, "read"), (0o622, "change")])
+    func `a token that others can read or change is not used, and the error says what to do`(mode: Int, what: String)
+        async throws
+    {
+        let bench = try LoginBench()
+        let application = try await bench.login.application(at: bench.url)
+        _ = try await bench.login.token(for: application)
+        #expect(chmod(bench.store.path(application.tokenFile), mode_t(mode)) == 0)
+        let error = #expect(throws: LoginError.self) { try bench.login.storedToken(of: application) }
+        #expect(error?.code == .storage && error?.message.contains("other users can \(what)") == true)
+        #expect(error?.message.contains("chmod 600 ") == true)
+        await #expect(throws: LoginError.self) { try await bench.login.token(for: application) }
+        #expect(bench.presenter.count == 1)
+    }
+
+    @Test func `an edge that refuses fresh tokens does not get a login for every connection`() async throws {
+        let time = Mutex(Date())
+        let bench = try LoginBench(now: { time.withLock { $0 } })
+        bench.team.state.withLock {
+            $0.makesGoodTokens = false
+            $0.handsOutSessions = false
+        }
+        let application = try await bench.login.application(at: bench.url)
+        for _ in 0..<5 {
+            let error = await #expect(throws: LoginError.self) {
+                try await bench.login.acceptedToken(for: application)
+            }
+            #expect(error?.code == .refused && error?.message.contains("the edge's log") == true)
+        }
+        #expect(bench.presenter.count == 1)
+        // A new attempt of a person is a new process; and a running one tries again after the pause.
+        let other = try LoginBench(team: bench.team, store: bench.store, now: { time.withLock { $0 } })
+        await #expect(throws: LoginError.self) { try await other.login.acceptedToken(for: application) }
+        #expect(other.presenter.count == 1)
+        time.withLock { $0 += 61 }
+        bench.team.state.withLock { $0.makesGoodTokens = true }
+        _ = try await bench.login.acceptedToken(for: application)
+        #expect(bench.presenter.count == 2)
     }
 }

@@ -21,7 +21,7 @@ import Testing
         #expect(bench.team.asked("/cdn-cgi/access/certs").count == 1)
         _ = try await bench.login.application(at: bench.url)
         #expect(bench.team.asked("/cdn-cgi/access/certs").count == 1)
-        let kept = try #require(bench.store.read("acme.localhost:8443-jwks"))
+        let kept = try #require(try bench.store.read("acme.localhost:8443-jwks"))
         #expect(kept.contains("\"kid\":\"k1\"") && !kept.contains("OKP"))
         let asked = try #require(bench.team.asked("/").first)
         #expect(asked.method == "HEAD" && asked.headers["cf-access-metadata-request"] == ["true"])

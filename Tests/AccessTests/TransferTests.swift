@@ -111,9 +111,10 @@ import TunnelConfig
     @Test func `ssh's key is signed by the token's own team only`() async throws {
         let bench = try LoginBench()
         try await bench.login.certifyKey(at: bench.url)
-        #expect(bench.store.read("rdp.localhost-cf_key")?.hasPrefix("-----BEGIN EC PRIVATE KEY-----\n") == true)
-        #expect(bench.store.read("rdp.localhost-cf_key.pub")?.hasPrefix("ecdsa-sha2-nistp256 AAAA") == true)
-        #expect(bench.store.read("rdp.localhost-cf_key-cert.pub")?.hasPrefix("ecdsa-sha2-nistp256-cert-v01@") == true)
+        #expect(try bench.store.read("rdp.localhost-cf_key")?.hasPrefix("-----BEGIN EC PRIVATE KEY-----\n") == true)
+        #expect(try bench.store.read("rdp.localhost-cf_key.pub")?.hasPrefix("ecdsa-sha2-nistp256 AAAA") == true)
+        #expect(
+            try bench.store.read("rdp.localhost-cf_key-cert.pub")?.hasPrefix("ecdsa-sha2-nistp256-cert-v01@") == true)
         #expect(bench.mode("rdp.localhost-cf_key") == 0o600)
         let application = try await bench.login.application(at: bench.url)
         let foreign = try await bench.team.sign([

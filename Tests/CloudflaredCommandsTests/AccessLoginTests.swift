@@ -59,11 +59,54 @@ import Testing
             environment: variables)
         #expect(run.code == 0, "\(run.errors)")
         let token = try #require(server.team.state.withLock { $0.tokens.first })
-        #expect(server.team.asked("/asked").last?.headers["cf-access-token"] == [token])
+        #expect(server.team.asked("/asked").last?.headers["cookie"] == ["CF_Authorization=\(token)"])
         let failed = try await home.run(
             "access curl https://\(server.team.application)/ --bogus-flag -s", environment: variables)
         #expect(failed.code == 2 && failed.errors.contains("exit status 2"))
         try await server.stop()
+    }
+
+    @Test func `no redirect and no second URL takes the token of curl to another host`() async throws {
+        let server = try await TeamServer.start()
+        let variables = try environment(server)
+        let run = try await Home().run(
+            "access curl https://\(server.team.application)/away https://\(server.team.store)/stolen -k -s -o "
+                + "/dev/null -o /dev/null -L --location-trusted", environment: variables)
+        #expect(run.code == 0, "\(run.errors)")
+        let token = try #require(server.team.state.withLock { $0.tokens.first })
+        #expect(server.team.asked("/away").last.map { "\($0.headers)".contains(token) } == true)
+        let stolen = server.team.asked("/stolen")
+        #expect(stolen.count == 2 && !stolen.contains { "\($0.headers)".contains(token) })
+        try await server.stop()
+    }
+
+    @Test func `curl hears every signal that a person or a system sends`() async throws {
+        let home = try Home()
+        let script = try home.write(
+            "#!/bin/sh\ngrep -E '^Sig(Blk|Ign)' /proc/self/status > \(home.path)/seen\n", to: "bin/curl")
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: script)
+        let run = try await home.run(
+            "access curl --allow-request https://127.0.0.1:9/",
+            environment: ["PATH": "\(home.path)/bin:/usr/bin:/bin"])
+        #expect(run.code == 0, "\(run.errors)")
+        // Without those that the C library keeps for itself.
+        let sets = try home.read("seen").split(separator: "\n").compactMap { Int($0.suffix(8), radix: 16) }
+        #expect(sets.map { $0 & 0x7FFF_FFFF } == [0, 0])
+    }
+
+    @Test func `a picture that is not made in time is left out`() async throws {
+        let home = try Home()
+        let script = try home.write("#!/bin/sh\nexec sleep 100\n", to: "bin/qrencode")
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: script)
+        let path = ["PATH": "\(home.path)/bin:/usr/bin:/bin"]
+        let clock = ManualClock()
+        async let picture = Browser.code(for: "https://x.test/", path, clock: clock)
+        await clock.waitForSleepers(1)
+        clock.advance(by: .seconds(2))
+        #expect(await picture == nil)
+        try home.write("#!/bin/sh\necho \"[$(cat)]\"\n", to: "bin/qrencode")
+        #expect(await Browser.code(for: "https://x.test/", path) == "[https://x.test/]\n")
+        #expect(await Browser.code(for: "https://x.test/", ["PATH": "/nowhere"]) == nil)
     }
 
     @Test func `the account's login writes the certificate and never over another`() async throws {

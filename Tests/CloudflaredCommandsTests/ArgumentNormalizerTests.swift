@@ -86,6 +86,16 @@ struct ArgumentNormalizerTests {
         // The end of flags, and a single dash.
         Case(line: "tunnel run -- --odd", command: "tunnel run", values: [:], arguments: ["--odd"]),
         Case(line: "tunnel run -", command: "tunnel run", values: [:], arguments: ["-"]),
+        // A command below one that is not here.
+        Case(
+            line: "tail token --output json T", command: "tail token", values: ["log-output": ["json"]],
+            arguments: ["T"]),
+        Case(
+            line: "tunnel route ip list -nsub 10.0.0.0/8", command: "tunnel route ip list",
+            values: ["filter-network-is-subset-of": ["10.0.0.0/8"]]),
+        Case(
+            line: "tunnel vnet update -d -n b a", command: "tunnel vnet update",
+            values: ["default": ["true"], "name": ["b"]], arguments: ["a"]),
         // A value may look like a flag or like a command.
         Case(
             line: "tunnel --name run --label --x run", command: "tunnel run",
@@ -160,7 +170,7 @@ struct ArgumentNormalizerTests {
     }
 
     @Test(arguments: [
-        "update", "tail x", "tunnel diag", "proxy-dns --x", "tunnel vnet list", "management",
+        "tail", "tail x", "tunnel diag --metrics a", "proxy-dns --x", "tunnel db-connect y",
     ])
     func `what is not built says so`(line: String) {
         let error = #expect(throws: CommandError.self) { try invocation(line) }

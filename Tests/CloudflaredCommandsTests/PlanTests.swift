@@ -296,4 +296,15 @@ struct AccessPlanTests {
                 """)
         #expect(throws: CommandError.self) { try DesktopEntry(self.plan(["--hostname=h.test"]), command: "ssh") }
     }
+
+    @Test func `a desktop entry trusts whom the command trusted`() async throws {
+        let run = try await home.run(
+            "access --auth-domain acme.site.com:8443 rdp --hostname h.test --url localhost:2244 --cacert ca.pem "
+                + "--desktop-entry", environment: ["TUNNEL_ACCESS_STORE_URL": "https://login.site.com:8443"])
+        #expect(run.code == 0, "\(run.errors)")
+        let text = try home.read(".local/share/applications/cloudflared-h.test.desktop")
+        let folder = FileManager.default.currentDirectoryPath
+        #expect(text.contains(" --cacert \(folder)/ca.pem --auth-domain acme.site.com:8443 "), "\(text)")
+        #expect(text.contains(" --access-store-url https://login.site.com:8443/\n"), "\(text)")
+    }
 }

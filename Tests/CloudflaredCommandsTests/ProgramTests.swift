@@ -39,6 +39,14 @@ struct ProgramTests {
         Ending(line: "tunnel list", code: 78, official: 1, error: "no account certificate found"),
         Ending(line: "tunnel --metrics 127.0.0.1:1 ready", code: 69, official: 1, error: "no connector answers"),
         Ending(line: "tail", code: 1, official: 1, error: "not in this version"),
+        Ending(line: "proxy-dns", code: 1, official: 1, error: "was removed"),
+        Ending(line: "management", code: 2, official: 0, error: "needs a command: token"),
+        Ending(line: "management token t", code: 2, official: 0, error: "--resource"),
+        Ending(line: "tunnel route ip add 10.0.0.0 t", code: 2, official: 0, error: "\"10.0.0.0\" is no network"),
+        Ending(line: "tunnel route ip get x", code: 2, official: 0, error: "\"x\" is no address"),
+        Ending(line: "tunnel route lb t app.test *", code: 2, official: 0, error: "is no name of a pool"),
+        Ending(line: "tunnel vnet update x", code: 2, official: 0, error: "nothing to change"),
+        Ending(line: "tunnel vnet delete x", code: 78, official: 1, error: "no account certificate found"),
         Ending(line: "login --loginURL http://x.test", code: 2, official: 0, error: "--loginURL"),
         Ending(line: "access login", code: 2, official: 0, error: "no application is given"),
         Ending(line: "access token a\\b", code: 2, official: 0, error: "the application's URL cannot be used"),
@@ -74,6 +82,22 @@ struct ProgramTests {
         #expect(root.output.contains("\n  login") && root.output.contains("\n  service"))
         let completion = try await home.run("--generate-completion-script bash")
         #expect(completion.code == 0 && completion.output.contains("cloudflared"))
+    }
+
+    @Test func `update says who updates, and asks nobody`() async throws {
+        let run = try await home.run("update --beta --version 2026.1.0")
+        #expect(run.code == 0 && run.errors.isEmpty)
+        #expect(run.output.contains("does not update itself") && run.output.contains("apt install"))
+    }
+
+    @Test func `what is accepted without effect is said once, what holds anyway is not`() async throws {
+        let path = try home.write("quick-service: https://x.test\ntunnel: t\n", to: "config.yml")
+        let run = try await home.run(
+            "tunnel --config \(path) --no-autoupdate --heartbeat-count 3 --ui run --token junk")
+        let lines = run.errors.split(separator: "\n").filter { $0.contains("Without effect") }
+        #expect(lines.count == 1)
+        #expect(lines.first?.contains("this version: heartbeat-count, quick-service, ui") == true, "\(run.errors)")
+        #expect(!run.errors.contains("no-autoupdate"))
     }
 
     @Test func `a broken configuration file names file, line and key`() async throws {

@@ -133,6 +133,102 @@ import TunnelConfig
         #expect(error?.message == "--cacert: /nonexistent/ca.pem does not exist")
     }
 
+    // MARK: Private networks
+
+    private let routeID = UUID()
+    private let networkID = UUID()
+
+    private func answer(_ result: String) -> String { #"{"success":true,"errors":[],"result":\#(result)}"# }
+
+    private var routeText: String {
+        #"{"id":"\#(routeID.lowercased)","network":"10.0.0.0/8","tunnel_id":"\#(tunnelID.lowercased)","#
+            + #""virtual_network_id":"\#(networkID.lowercased)","comment":"lab","created_at":"2026-01-02T03:04:05Z","#
+            + #""deleted_at":"0001-01-01T00:00:00Z","tunnel_name":"home"}"#
+    }
+
+    @Test func `private routes are asked for in the official form`() async throws {
+        let text = routeText
+        let seen = try await withServer({ path in (.ok, answer(path.contains("?") ? "[\(text)]" : text)) }) { client in
+            var filter = APINetworkRouteFilter()
+            filter.subsetOf = "10.0.0.0/8"
+            filter.virtualNetworkID = networkID
+            let route = try #require(try await client.networkRoutes(filter).first)
+            #expect(route.id == routeID && route.tunnelID == tunnelID && route.virtualNetworkID == networkID)
+            #expect(route.network == "10.0.0.0/8" && route.tunnelName == "home" && route.comment == "lab")
+            #expect(route.createdAt != nil && route.deletedAt == nil)
+            #expect(try JSONDecoder().decode(APINetworkRoute.self, from: JSONEncoder().encode(route)) == route)
+            _ = try await client.addNetworkRoute(
+                APINetworkRouteCreation(
+                    network: "10.0.0.0/8", tunnelID: tunnelID, comment: "", virtualNetworkID: nil))
+            try await client.deleteNetworkRoute(routeID)
+            let address = try #require(IPAddress("10.1.2.3"))
+            #expect(try await client.networkRoute(of: address, virtualNetwork: nil) == route)
+        }
+        let base = "/client/v4/accounts/acc/teamnet/routes"
+        #expect(
+            seen.map { "\($0.method) \($0.path)" } == [
+                "GET \(base)?tun_types=cfd_tunnel&is_deleted=false&network_subset=10.0.0.0/8&virtual_network_id="
+                    + "\(networkID.lowercased)&page=1",
+                "POST \(base)", "DELETE \(base)/\(routeID.lowercased)", "GET \(base)/ip/10.1.2.3",
+            ])
+        let sent = try JSONDecoder().decode([String: String].self, from: Data(seen[1].body.utf8))
+        #expect(sent == ["network": "10.0.0.0/8", "tunnel_id": tunnelID.lowercased, "comment": ""])
+    }
+
+    @Test(arguments: [
+        "null", "{}",
+        #"{"id":"00000000-0000-0000-0000-000000000000","tunnel_id":"00000000-0000-0000-0000-000000000000"}"#,
+    ])
+    func `an address without a route has none`(result: String) async throws {
+        try await withServer({ _ in (.ok, answer(result)) }) { client in
+            let address = try #require(IPAddress("fd00::1"))
+            #expect(try await client.networkRoute(of: address, virtualNetwork: networkID) == nil)
+        }
+    }
+
+    @Test func `virtual networks are asked for in the official form`() async throws {
+        let text =
+            #"{"id":"\#(networkID.lowercased)","name":"lab","comment":"c","is_default_network":true,"created_at":""}"#
+        let seen = try await withServer({ path in (.ok, answer(path.contains("is_deleted") ? "[\(text)]" : text)) }) {
+            client in
+            var filter = APIVirtualNetworkFilter()
+            filter.name = "lab"
+            filter.isDefault = true
+            let network = try #require(try await client.virtualNetworks(filter).first)
+            #expect(
+                network == APIVirtualNetwork(id: networkID, name: "lab", comment: "c", isDefault: true, createdAt: nil))
+            _ = try await client.addVirtualNetwork(name: "lab", comment: "", isDefault: false)
+            try await client.changeVirtualNetwork(networkID, APIVirtualNetworkChange(comment: "x"))
+            try await client.deleteVirtualNetwork(networkID, force: true)
+        }
+        let base = "/client/v4/accounts/acc/teamnet/virtual_networks"
+        #expect(
+            seen.map { "\($0.method) \($0.path)" } == [
+                "GET \(base)?name=lab&is_default=true&is_deleted=false", "POST \(base)",
+                "PATCH \(base)/\(networkID.lowercased)", "DELETE \(base)/\(networkID.lowercased)?force=true",
+            ])
+        #expect(seen[2].body == #"{"comment":"x"}"#)
+        #expect(seen[1].body.contains(#""is_default_network":false"#) && seen[1].body.contains(#""comment":"""#))
+    }
+
+    @Test func `load balancers and management tokens are asked for in the official form`() async throws {
+        let seen = try await withServer({ path in
+            (.ok, answer(path.hasSuffix("routes") ? #"{"load_balancer":"new","pool":"unchanged"}"# : #""jwt""#))
+        }) { client in
+            let route = try await client.routeLoadBalancer(hostname: "app.test", pool: "p", toTunnel: tunnelID)
+            #expect(route == APILoadBalancerRoute(loadBalancer: "new", pool: "unchanged"))
+            #expect(try await client.managementToken(for: .hostDetails, ofTunnel: tunnelID) == "jwt")
+        }
+        #expect(
+            seen.map { "\($0.method) \($0.path)" } == [
+                "PUT /client/v4/zones/zone/tunnels/\(tunnelID.lowercased)/routes",
+                "POST /client/v4/accounts/acc/cfd_tunnel/\(tunnelID.lowercased)/management/host_details",
+            ])
+        let sent = try JSONDecoder().decode([String: String].self, from: Data(seen[0].body.utf8))
+        #expect(sent == ["type": "lb", "lb_name": "app.test", "lb_pool": "p"])
+        #expect(seen[1].body.isEmpty)
+    }
+
     // MARK: Fixture
 
     private func configuration(_ url: String) -> ControlAPIClient.Configuration {
@@ -143,8 +239,10 @@ import TunnelConfig
     }
 
     struct Seen: Sendable {
+        let method: String
         let path: String
         let headers: HTTPFields
+        let body: String
     }
 
     /// Runs `body` with a client of a server that answers each path as told; gives back what the server saw.
@@ -157,7 +255,11 @@ import TunnelConfig
         let (ports, gotPort) = AsyncStream.makeStream(of: Int.self)
         let application = Application(
             responder: CallbackResponder { (request: Request, _: BasicRequestContext) in
-                await seen.add(Seen(path: request.head.path ?? "", headers: request.headers))
+                let body = String(buffer: try await request.body.collect(upTo: 1 << 16))
+                await seen.add(
+                    Seen(
+                        method: request.method.rawValue, path: request.head.path ?? "", headers: request.headers,
+                        body: body))
                 let (status, text) = answer(request.head.path ?? "")
                 return Response(
                     status: status, headers: [.contentType: "application/json"],

@@ -137,7 +137,8 @@ package final class TeamDouble: LoginTransport {
 
     /// Whether the application lets a request in.
     package func admits(_ headers: HTTPHeaders) -> Bool {
-        guard let token = headers.first(name: "cf-access-token") else { return false }
+        let cookie = headers["cookie"].first { $0.hasPrefix("CF_Authorization=") }?.dropFirst("CF_Authorization=".count)
+        guard let token = headers.first(name: "cf-access-token") ?? cookie.map(String.init) else { return false }
         return state.withLock { $0.tokens.contains(token) }
     }
 
@@ -154,7 +155,9 @@ package final class TeamDouble: LoginTransport {
                     "set-cookie": "CF_Authorization=\(try await token()); Path=/; Secure; HttpOnly",
                 ])
         }
-        return admits(request.headers) ? WebAnswer(status: 200) : loginRedirect
+        guard admits(request.headers) else { return loginRedirect }
+        return request.url.path == "/away"
+            ? WebAnswer(status: 302, headers: ["location": "https://\(store)/stolen"]) : WebAnswer(status: 200)
     }
 
     package var loginRedirect: WebAnswer {

@@ -28,7 +28,7 @@ extension AccessLogin {
         let notes = [application.tokenFile, application.teamTokenFile].map(addressFile)
         for note in notes { try store.write(page.url, to: note) }
         defer { for note in notes { store.remove(note) } }
-        presenter.present(page)
+        await presenter.present(page)
         let answer = try await transferStore.fetch("transfer/\(key)") { presenter.stillWaiting() }
         guard let message = Self.opened(answer, by: pair),
             let tokens = try? JSONDecoder().decode(Tokens.self, from: Data(message))
@@ -78,7 +78,7 @@ extension AccessLogin {
         let key = pair.publicKey.text
         var url = loginURL
         url.set([("aud", ""), ("callback", callbackURL.description + key)])
-        presenter.present(LoginPage(url: url.description, yield: .certificate))
+        await presenter.present(LoginPage(url: url.description, yield: .certificate))
         let answer = try await transferStore.fetch(key) { presenter.stillWaiting() }
         // Our edge seals it; elsewhere it comes as it is, protected by the key alone.
         let isSealed = answer.headers.contains(name: "service-public-key")

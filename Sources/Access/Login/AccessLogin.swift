@@ -33,6 +33,7 @@ package final class AccessLogin: Sendable {
     let clock: any Clock<Duration>
     let now: @Sendable () -> Date
     let gate = TokenGate()
+    private let freshTokens = FreshTokens()
 
     package init(
         _ configuration: Configuration, store: TokenStore, transport: any LoginTransport,
@@ -59,8 +60,10 @@ package final class AccessLogin: Sendable {
     }
 
     /// The token on disk, if there is one that may still count.
-    package func storedToken(of application: ProtectedApplication) -> AccessToken? {
-        guard let token = stored(application.tokenFile) else { return nil }
+    ///
+    /// - Throws: `LoginError` (storage) for a file that is not the user's alone.
+    package func storedToken(of application: ProtectedApplication) throws -> AccessToken? {
+        guard let token = try stored(application.tokenFile) else { return nil }
         guard token.audience.contains(application.audience) else {
             store.remove(application.tokenFile)
             return nil
@@ -74,28 +77,41 @@ package final class AccessLogin: Sendable {
     /// - Throws: `LoginError`, or `CancellationError`.
     package func token(for application: ProtectedApplication) async throws -> AccessToken {
         try await gate.share(application.tokenFile) { [self] in
-            if let token = storedToken(of: application) { return token }
+            if let token = try storedToken(of: application) { return token }
+            try freshTokens.check(application, at: now())
             try store.prepare()
             let turn = try await TokenLock.take(
                 lockFile(application.tokenFile), clock: clock, now: now,
                 onWaiting: { [self] pid in
-                    presenter.otherProcessWaits(pid: pid, url: store.read(addressFile(application.tokenFile)))
+                    presenter.otherProcessWaits(pid: pid, url: try? store.read(addressFile(application.tokenFile)))
                 },
-                found: { self.storedToken(of: application) })
+                found: { try self.storedToken(of: application) })
             switch turn {
             case .found(let token):
                 return token
             case .locked(let lock):
                 defer { lock.release() }
-                return try await acquire(application)
+                let token = try await acquire(application)
+                freshTokens.acquired(token, application.tokenFile)
+                return token
             }
         }
     }
 
     /// A token of which the edge said that it does not count: it is not used again.
-    package func discard(_ token: AccessToken, of application: ProtectedApplication) {
+    ///
+    /// - Returns: whether it came from a login of this process and nobody got in with it. Then another login is no help,
+    ///   and for a while none is begun.
+    @discardableResult
+    package func discard(_ token: AccessToken, of application: ProtectedApplication) -> Bool {
         // Another connection may have put a better one there meanwhile.
-        if stored(application.tokenFile) == token { store.remove(application.tokenFile) }
+        if (try? stored(application.tokenFile)) == token { store.remove(application.tokenFile) }
+        return freshTokens.refused(token, application.tokenFile, at: now())
+    }
+
+    /// A token with which the edge let somebody in.
+    package func confirm(_ token: AccessToken, of application: ProtectedApplication) {
+        freshTokens.accepted(token, application.tokenFile)
     }
 
     /// Whether the edge takes a token: anything but "log in first" says so (section 2.13).
@@ -114,8 +130,11 @@ package final class AccessLogin: Sendable {
     package func acceptedToken(for application: ProtectedApplication) async throws -> AccessToken {
         for _ in 0..<2 {
             let token = try await token(for: application)
-            if try await isAccepted(token, at: application.url) { return token }
-            discard(token, of: application)
+            if try await isAccepted(token, at: application.url) {
+                confirm(token, of: application)
+                return token
+            }
+            if discard(token, of: application) { break }
         }
         throw LoginError(
             .refused,
@@ -127,17 +146,19 @@ package final class AccessLogin: Sendable {
 
     private func acquire(_ application: ProtectedApplication) async throws -> AccessToken {
         let file = application.teamTokenFile
-        let tried = stored(file)
+        let tried = try stored(file)
         if let tried, let token = try await exchange(tried, application) { return token }
         // Several applications of a team wait for one login of it.
         let turn = try await TokenLock.take(
             lockFile(file), clock: clock, now: now,
-            onWaiting: { [self] in presenter.otherProcessWaits(pid: $0, url: store.read(addressFile(file))) },
+            onWaiting: { [self] in presenter.otherProcessWaits(pid: $0, url: try? store.read(addressFile(file))) },
             found: { nil as AccessToken? })
         guard case .locked(let lock) = turn else { throw CancellationError() }
         defer { lock.release() }
         // Whoever was waited for may have left one.
-        if let left = stored(file), left != tried, let token = try await exchange(left, application) { return token }
+        if let left = try stored(file), left != tried, let token = try await exchange(left, application) {
+            return token
+        }
         return try await transfer(application)
     }
 
@@ -162,8 +183,8 @@ package final class AccessLogin: Sendable {
         }
     }
 
-    private func stored(_ file: String) -> AccessToken? {
-        guard let token = store.read(file).flatMap(AccessToken.init) else { return nil }
+    private func stored(_ file: String) throws -> AccessToken? {
+        guard let token = try store.read(file, isSecret: true).flatMap(AccessToken.init) else { return nil }
         guard token.isLive(at: now()) else {
             store.remove(file)
             return nil

@@ -63,7 +63,7 @@ struct ApplicationDiscovery: Sendable {
 
     private func verified(_ token: CompactToken, by team: AuthDomain) async throws -> Claims? {
         let file = ProtectedApplication.keyFile(team)
-        if let written = store.modified(file), let keys = store.read(file).flatMap({ TeamKeys(json: $0.utf8) }) {
+        if let written = store.modified(file), let keys = try store.read(file).flatMap({ TeamKeys(json: $0.utf8) }) {
             let age = now().timeIntervalSince(written)
             if age < Self.keyLife {
                 if let claims = await keys.verified(token, as: Claims.self) { return claims }

@@ -47,8 +47,8 @@ package protocol LoginTransport: Sendable {
 
 /// Brings the page of a login before a person.
 package protocol LoginPresenter: Sendable {
-    /// Returns at once; the person takes their time.
-    func present(_ page: LoginPage)
+    /// Returns soon; the person takes their time.
+    func present(_ page: LoginPage) async
 
     /// Another process on this machine already waits for the same login.
     func otherProcessWaits(pid: Int32, url: String?)

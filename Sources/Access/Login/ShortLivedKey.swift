@@ -50,7 +50,9 @@ package struct ShortLivedKey: Sendable {
 
     /// As OpenSSH writes it, with a line end.
     private func publicKey() throws -> String {
-        if store.read(name) != nil, let line = store.read(name + ".pub"), !line.isEmpty { return line }
+        if try store.read(name, isSecret: true) != nil, let line = try store.read(name + ".pub"), !line.isEmpty {
+            return line
+        }
         let key = P256.Signing.PrivateKey()
         let line = "ecdsa-sha2-nistp256 \(Self.sshKey(key.publicKey).base64EncodedString())\n"
         try store.write(Self.pem(key), to: name)

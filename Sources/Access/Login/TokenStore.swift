@@ -47,14 +47,27 @@ package struct TokenStore: Sendable {
     }
 
     /// The text of a file; nil when there is none, or none that a login wrote: a link, a directory, too long.
-    package func read(_ name: String) -> String? {
+    ///
+    /// - Parameter isSecret: nobody else may be able to read it either.
+    /// - Throws: `LoginError` (storage) when it is not the user's alone: others may have put it there.
+    package func read(_ name: String, isSecret: Bool = false) throws -> String? {
         let descriptor = open(path(name), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard descriptor >= 0 else { return nil }
         let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
         var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size <= Self.longest,
-            let data = try? file.readToEnd()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size <= Self.longest
         else { return nil }
+        guard status.st_uid == geteuid() || status.st_uid == 0 else {
+            throw LoginError(
+                .storage, "\(path(name)) belongs to another user: it may be planted; remove it, and log in again")
+        }
+        guard status.st_mode & (isSecret ? 0o077 : 0o022) == 0 else {
+            throw LoginError(
+                .storage,
+                "other users can \(status.st_mode & 0o022 == 0 ? "read" : "change") \(path(name)); run: chmod 600 "
+                    + "\(path(name)), or remove it and log in again")
+        }
+        guard let data = try? file.readToEnd() else { return nil }
         return String(validating: data, as: UTF8.self)
     }
 

@@ -63,7 +63,7 @@ struct AccessTokenCommand: CloudflaredCommand {
     func run(in context: CommandContext) async throws {
         let address = try Application.address(url ?? app)
         let login = try login.login(context)
-        guard let token = login.storedToken(of: try await login.application(at: address)) else {
+        guard let token = try login.storedToken(of: try await login.application(at: address)) else {
             throw Application.noToken
         }
         context.emit(token.text)

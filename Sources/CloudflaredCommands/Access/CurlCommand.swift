@@ -13,6 +13,7 @@ struct CurlCommand: CloudflaredCommand {
             cloudflared access curl https://app.example.com/path -X POST -d @body
             Everything is passed to curl; only --allow-request in front of the URL is not: with it curl runs without a \
             token if none can be had. Flags of cloudflared go before the word curl.
+            The token is a cookie of the URL's host, so that no redirect takes it elsewhere; a file of --cookie-jar holds it.
             """)
 
     @Argument(help: "The URL, and what else curl is to be told.")
@@ -41,14 +42,15 @@ struct CurlCommand: CloudflaredCommand {
             context.logger.info("Running curl without a token", metadata: ["error": "\(error)"])
             token = nil
         }
-        let status = try await Self.run(Array(words), with: token, context)
+        let status = try await Self.run(Array(words), with: token, for: address.host, context)
         guard status == 0 else { throw ChildExit(status: status) }
     }
 
-    /// The token goes through a pipe: arguments can be read by every user of the host.
-    private static func run(_ words: [String], with token: AccessToken?, _ context: CommandContext) async throws
-        -> Int32
-    {
+    /// The token goes through a pipe: arguments can be read by every user of the host. And it goes as a cookie: a header
+    /// would follow every redirect, and go to every further URL.
+    private static func run(
+        _ words: [String], with token: AccessToken?, for host: String, _ context: CommandContext
+    ) async throws -> Int32 {
         guard let program = Browser.find("curl", context.environment) else {
             throw CommandError(.unavailable, "curl is not on the PATH; install it")
         }
@@ -58,15 +60,15 @@ struct CurlCommand: CloudflaredCommand {
             guard Glibc.pipe(&ends) == 0, fcntl(ends[1], F_SETFD, FD_CLOEXEC) == 0 else {
                 throw CommandError(.failure, "cannot make a pipe for curl")
             }
-            let header = Array("Cf-Access-Token: \(token.text)\n".utf8)
+            let line = Array(cookieLine(token, host).utf8)
             // A pipe holds it whole: a token is far below 64 KiB.
-            let count = write(ends[1], header, header.count)
+            let count = write(ends[1], line, line.count)
             close(ends[1])
-            guard count == header.count else {
+            guard count == line.count else {
                 close(ends[0])
                 throw CommandError(.failure, "cannot write the token for curl")
             }
-            words += ["-H", "@/dev/fd/\(ends[0])"]
+            words += ["--cookie", "/dev/fd/\(ends[0])"]
         }
         let process = spawn(words, context.environment)
         if token != nil { close(ends[0]) }
@@ -78,13 +80,29 @@ struct CurlCommand: CloudflaredCommand {
         }
     }
 
-    /// With our standard streams, and whatever else is left open for it.
+    /// A line of a cookie file: this host alone, every path, only over TLS.
+    static func cookieLine(_ token: AccessToken, _ host: String) -> String {
+        "\(host)\tFALSE\t/\tTRUE\t\(token.expiry)\tCF_Authorization\t\(token.text)\n"
+    }
+
+    /// With our standard streams, and whatever else is left open for it. Signals reach it as if a shell had started it: the
+    /// threads of this program block most of them.
     private static func spawn(_ words: [String], _ environment: [String: String]) -> pid_t {
         let arguments = words.map { strdup($0) } + [nil]
         let variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { for text in arguments + variables { free(text) } }
+        var attributes = posix_spawnattr_t()
+        guard posix_spawnattr_init(&attributes) == 0 else { return -1 }
+        defer { posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        var all = sigset_t()
+        sigemptyset(&none)
+        sigfillset(&all)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setsigdefault(&attributes, &all)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
         var process: pid_t = 0
-        return posix_spawn(&process, words[0], nil, nil, arguments, variables) == 0 ? process : -1
+        return posix_spawn(&process, words[0], nil, &attributes, arguments, variables) == 0 ? process : -1
     }
 }
 

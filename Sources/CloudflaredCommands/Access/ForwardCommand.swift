@@ -104,7 +104,8 @@ struct ForwardCommand: CloudflaredCommand {
             guard header.isEmpty, plan.serviceTokenSecret == nil else {
                 throw CommandError(.usage, "--desktop-entry writes no secrets; leave the service token and -H out")
             }
-            return context.print(try DesktopEntry(plan, command: context.words.last ?? "tcp").install(context))
+            let entry = try DesktopEntry(plan, login: login.settings, command: context.words.last ?? "tcp")
+            return context.print(try entry.install(context))
         }
         try await AccessStart.start([plan], context)
     }

@@ -25,13 +25,17 @@ struct LoginOptions: ParsableArguments {
 
     func authorityFiles(_ context: CommandContext) -> [String] { cacert.map { [context.path($0)] } ?? [] }
 
+    var settings: LoginSettings {
+        LoginSettings(domains: authDomain, storeURL: accessStoreURL, isFedRAMP: fedramp)
+    }
+
     /// - Parameter hostname: of which `connectTo` speaks.
     func login(
         _ context: CommandContext, hostname: AccessHostname? = nil, connectTo: ConnectTo? = nil,
         closesPage: Bool = false,
         presenter: (any LoginPresenter)? = nil
     ) throws -> AccessLogin {
-        try LoginSettings(domains: authDomain, storeURL: accessStoreURL, isFedRAMP: fedramp).login(
+        try settings.login(
             context, authorityFiles: authorityFiles(context), hostname: hostname, connectTo: connectTo,
             closesPage: closesPage, presenter: presenter ?? ConsolePrompt(context))
     }
@@ -70,6 +74,17 @@ struct LoginSettings {
         }
         if !url.path.hasSuffix("/") { url.path += "/" }
         return url
+    }
+
+    /// The same as words of a command line, checked; empty where nothing was said.
+    var flags: [String] {
+        get throws {
+            _ = try AuthDomains(domains)
+            var words = domains.flatMap { ["--auth-domain", $0] }
+            if storeURL != nil { words += ["--access-store-url", try store().description] }
+            if isFedRAMP { words.append("--fedramp") }
+            return words
+        }
     }
 
     func login(

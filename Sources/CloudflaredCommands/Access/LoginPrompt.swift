@@ -2,6 +2,8 @@ import Access
 import Foundation
 import Glibc
 import Logging
+import Subprocess
+import SystemPackage
 
 /// Brings a login before the person at the terminal: in a browser where there is a screen, else as an address to open
 /// elsewhere. Source: access-protocol.md section 2.12.
@@ -17,7 +19,7 @@ struct ConsolePrompt: LoginPresenter {
         tell = context.tell
     }
 
-    func present(_ page: LoginPage) {
+    func present(_ page: LoginPage) async {
         let what = page.yield == .token ? "token" : "certificate"
         if Browser.open(page.url, environment) {
             return tell(
@@ -37,7 +39,7 @@ struct ConsolePrompt: LoginPresenter {
 
             Leave cloudflared running; it downloads the \(what) by itself.
             """)
-        if let code = Browser.code(for: page.url, environment) { tell(code) }
+        if isatty(STDERR_FILENO) == 1, let code = await Browser.code(for: page.url, environment) { tell(code) }
     }
 
     func otherProcessWaits(pid: Int32, url: String?) {
@@ -85,24 +87,29 @@ enum Browser {
         return (try? process.run()) != nil
     }
 
-    /// The address as a picture for a telephone, where `qrencode` is there and standard error is a terminal.
-    static func code(for url: String, _ environment: [String: String]) -> String? {
-        guard isatty(STDERR_FILENO) == 1, let program = find("qrencode", environment) else { return nil }
-        let process = Process()
-        let input = Pipe()
-        let output = Pipe()
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = ["-t", "UTF8", "-o", "-"]
-        process.standardInput = input
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        guard (try? process.run()) != nil else { return nil }
-        // By its input: other users can read arguments.
-        try? input.fileHandleForWriting.write(contentsOf: Data(url.utf8))
-        try? input.fileHandleForWriting.close()
-        let picture = (try? output.fileHandleForReading.readToEnd()) ?? nil
-        process.waitUntilExit()
-        return process.terminationStatus == 0 ? picture.flatMap { String(validating: $0, as: UTF8.self) } : nil
+    /// The address as a picture for a telephone; nil where there is no `qrencode` that makes one within the deadline.
+    static func code(
+        for url: String, _ environment: [String: String], deadline: Duration = .seconds(2),
+        clock: any Clock<Duration> = ContinuousClock()
+    ) async -> String? {
+        guard let program = find("qrencode", environment) else { return nil }
+        return await withTaskGroup(of: String?.self) { children in
+            children.addTask {
+                // By its input: other users can read arguments.
+                let result = try? await Subprocess.run(
+                    .path(FilePath(program)), arguments: ["-t", "UTF8", "-o", "-"], input: .string(url),
+                    output: .string(limit: 64 << 10), error: .discarded)
+                guard let result, result.terminationStatus.isSuccess else { return nil }
+                return result.standardOutput
+            }
+            children.addTask {
+                try? await clock.sleep(for: deadline)
+                return nil
+            }
+            // Cancelling the first kills the program.
+            defer { children.cancelAll() }
+            return await children.next() ?? nil
+        }
     }
 
     /// A program on the `PATH`.

@@ -61,8 +61,10 @@ struct ArgumentNormalizer {
             } else if invocation.arguments.isEmpty, let child = try child(named: word) {
                 invocation.path.append(child)
                 invocation.words.append(word)
-                // Nothing behind such a command can be right or wrong.
-                if case .unavailable(let advice) = child.role { throw CommandError(.unavailableCommand, advice) }
+                // Nothing behind such a command can be right or wrong, unless it is a command that is there.
+                if case .unavailable(let advice) = child.role, rest.first.flatMap(child.child) == nil {
+                    throw CommandError(.unavailableCommand, advice)
+                }
                 if child.passesArgumentsOn, ![["--help"], ["-h"]].contains(Array(rest)) {
                     invocation.arguments = Array(rest)
                     break

@@ -36,15 +36,13 @@ enum CommandTree {
             CommandNode(
                 name: "version", role: .action(VersionCommand.self), flags: [FlagDefinition("short", "s", kind: .bool)]),
             tunnel, access, login,
-            missing("update", "packages update it: apt upgrade cloudflared"),
-            service, missing("tail", "read the log of the connector instead: journalctl -u cloudflared"),
-            missing("management"),
+            update, service, tail, management,
         ] + removed)
 
     private static let connectorGroups: Set<FlagDefinition.Group> = [
         .logging, .account, .configuration, .host, .origin, .connector, .credentials, .classic, .ignored,
     ]
-    private static let accountGroups: Set<FlagDefinition.Group> = [.logging, .account, .configuration]
+    static let accountGroups: Set<FlagDefinition.Group> = [.logging, .account, .configuration]
 
     // MARK: tunnel
 
@@ -72,10 +70,10 @@ enum CommandTree {
             CommandNode(
                 name: "ready", role: .action(ReadyCommand.self), takes: [.logging, .host, .configuration],
                 readsConfiguration: true),
-            ingress, login, missing("vnet"), missing("diag"),
+            ingress, login, virtualNetworks, diagnosis,
         ] + removed)
 
-    private static let output = FlagDefinition("output", "o")
+    static let output = FlagDefinition("output", "o")
     /// As on `tunnel`, but never from the configuration file.
     private static let credentialsFile = FlagDefinition(
         "credentials-file", "cred-file", environment: ["TUNNEL_CRED_FILE"])
@@ -95,18 +93,6 @@ enum CommandTree {
         FlagDefinition("invert-sort", kind: .bool, environment: ["TUNNEL_INFO_INVERT_SORT"]),
     ]
 
-    private static let route = CommandNode(
-        name: "route", role: .container(RouteCommand.self), takes: accountGroups, readsConfiguration: true,
-        children: [
-            account(
-                "dns", RouteDNSCommand.self,
-                [
-                    FlagDefinition(
-                        "overwrite-dns", "f", kind: .bool, environment: ["TUNNEL_FORCE_PROVISIONING_DNS"])
-                ]),
-            missing("lb"), missing("ip"),
-        ])
-
     private static let ingress = CommandNode(
         name: "ingress", role: .container(IngressCommand.self), takes: [.logging, .configuration, .origin],
         readsConfiguration: true,
@@ -119,7 +105,8 @@ enum CommandTree {
                 name: "rule", role: .action(IngressRuleCommand.self), takes: [.logging, .configuration]),
         ])
 
-    private static func account(
+    /// A command that asks the account API.
+    static func account(
         _ name: String, _ command: any CloudflaredCommand.Type, _ flags: [FlagDefinition]
     ) -> CommandNode {
         CommandNode(name: name, role: .action(command), flags: flags, takes: accountGroups, readsConfiguration: true)
@@ -211,12 +198,7 @@ enum CommandTree {
                 takes: [.configuration]),
         ])
 
-    // MARK: Not here
-
-    private static func missing(_ name: String, _ advice: String? = nil) -> CommandNode {
-        CommandNode(
-            name: name, role: .unavailable("'\(name)' is not in this version" + (advice.map { "; " + $0 } ?? "")))
-    }
+    // MARK: Removed
 
     private static let removed = [
         CommandNode(

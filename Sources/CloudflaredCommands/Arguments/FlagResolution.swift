@@ -37,6 +37,7 @@ struct FlagResolution: Sendable {
         configured: [String: ConfiguredValue]? = nil
     ) throws(CommandError) {
         arguments = invocation.arguments
+        var configuredInVain: [String] = []
         for definition in Self.definitions(of: invocation) {
             if let given = invocation.given[definition.id] {
                 values[definition.id] = Value(definition: definition, texts: given.values, source: .commandLine)
@@ -45,7 +46,10 @@ struct FlagResolution: Sendable {
                 }
                 continue
             }
-            if definition.group == .ignored { continue }
+            if definition.group == .ignored {
+                if let key = definition.names.first, configured?[key] != nil { configuredInVain.append(key) }
+                continue
+            }
             if let name = definition.environment.first(where: { environment[$0] != nil }) {
                 // An empty variable means the default, and the configuration file is not asked.
                 if let text = environment[name], !text.isEmpty {
@@ -62,6 +66,15 @@ struct FlagResolution: Sendable {
             values[definition.id] = Value(definition: definition, texts: texts, source: .configuration)
         }
         warnAboutSecrets()
+        warnAboutIgnored(configuredInVain)
+    }
+
+    /// One line for all of them.
+    private mutating func warnAboutIgnored(_ configured: [String]) {
+        let given = values.values.filter { $0.definition.group == .ignored }.compactMap(\.definition.names.first)
+        let names = Set(given + configured).subtracting(TunnelFlags.fulfilled)
+        guard !names.isEmpty else { return }
+        warnings.append("Without effect in this version: \(names.sorted().joined(separator: ", "))")
     }
 
     /// Own flags, and those of outer levels whose group the command takes; the inner definition counts.

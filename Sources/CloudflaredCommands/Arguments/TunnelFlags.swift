@@ -100,37 +100,76 @@ enum TunnelFlags {
     ]
 
     /// Without effect in the official client, for a protocol that is not spoken here, or for self-update, which
-    /// packages do. Their environment variables have generic names and are not looked at.
+    /// packages do. Their environment variables have generic names; they are known and not looked at.
     static let withoutEffect = [
+        ignored("autoupdate-freq", .duration),
+        ignored("no-autoupdate", .bool, "NO_AUTOUPDATE"),
+        ignored("no-prechecks", .bool, "TUNNEL_NO_PRECHECKS"),
+        ignored("proxy-connection-timeout", .duration),
+        ignored("proxy-expect-continue-timeout", .duration),
+        ignored("management-hostname", .string, "TUNNEL_MANAGEMENT_HOSTNAME"),
+        ignored("service-op-ip", .string, "TUNNEL_SERVICE_OP_IP"),
+        ignored("proxy-address", .string, "TUNNEL_PROXY_ADDRESS"),
+        ignored("proxy-port", .integer, "TUNNEL_PROXY_PORT"),
+        ignored("ssh-server", .bool, "TUNNEL_SSH_SERVER"),
+        ignored("local-ssh-port", .string, "LOCAL_SSH_PORT"),
+        ignored("ssh-idle-timeout", .duration, "SSH_IDLE_TIMEOUT"),
+        ignored("ssh-max-timeout", .duration, "SSH_MAX_TIMEOUT"),
+        ignored("bucket-name", .string, "BUCKET_ID"),
+        ignored("region-name", .string, "REGION_ID"),
+        ignored("secret-id", .string, "SECRET_ID"),
+        ignored("access-key-id", .string, "ACCESS_CLIENT_ID"),
+        ignored("session-token", .string, "SESSION_TOKEN_ID"),
+        ignored("s3-url-host", .string, "S3_URL"),
+        ignored("host-key-path", .string, "HOST_KEY_PATH"),
+        row(
+            "transport-loglevel", ["proto-loglevel"], .string, .ignored, "TUNNEL_PROTO_LOGLEVEL",
+            "TUNNEL_TRANSPORT_LOGLEVEL"),
+        ignored("trace-output", .string, "TUNNEL_TRACE_OUTPUT"),
+        ignored("proxy-dns", .bool),
+        ignored("proxy-dns-port", .integer),
+        ignored("proxy-dns-address", .string),
+        ignored("proxy-dns-upstream", .list),
+        ignored("proxy-dns-max-upstream-conns", .integer),
+        ignored("proxy-dns-bootstrap", .list),
+        ignored("quick-service", .string),
+        ignored("quic-disable-pmtu-discovery", .bool, "TUNNEL_DISABLE_QUIC_PMTU"),
         ignored(
-            .bool, "no-autoupdate", "no-prechecks", "proxy-dns", "ssh-server", "use-reconnect-token", "is-autoupdated",
-            "ui",
-            "stdin-control", "management-diagnostics", "quic-disable-pmtu-discovery"),
+            "quic-connection-level-flow-control-limit", .integer, "TUNNEL_QUIC_CONN_LEVEL_FLOW_CONTROL_LIMIT"),
         ignored(
-            .duration, "autoupdate-freq", "proxy-connection-timeout", "proxy-expect-continue-timeout",
-            "ssh-idle-timeout",
-            "ssh-max-timeout", "metrics-update-freq", "heartbeat-interval", "dial-edge-timeout"),
-        ignored(
-            .integer, "proxy-port", "local-ssh-port", "proxy-dns-port", "proxy-dns-max-upstream-conns",
-            "heartbeat-count",
-            "compression-quality", "quic-connection-level-flow-control-limit", "quic-stream-level-flow-control-limit"),
-        ignored(
-            .string, "management-hostname", "service-op-ip", "proxy-address", "proxy-dns-address", "bucket-name",
-            "region-name", "secret-id", "access-key-id", "session-token", "s3-url-host", "host-key-path",
-            "trace-output",
-            "quick-service", "id", "api-key", "api-email", "api-ca-key"),
-        ignored(.list, "proxy-dns-upstream", "proxy-dns-bootstrap"),
-        [row("transport-loglevel", ["proto-loglevel"], .string, .ignored, isConfigurable: false)],
-    ].flatMap(\.self)
+            "quic-stream-level-flow-control-limit", .integer, "TUNNEL_QUIC_STREAM_LEVEL_FLOW_CONTROL_LIMIT"),
+        ignored("management-diagnostics", .bool, "TUNNEL_MANAGEMENT_DIAGNOSTICS"),
+        ignored("stdin-control", .bool, "STDIN_CONTROL"),
+        ignored("metrics-update-freq", .duration, "TUNNEL_METRICS_UPDATE_FREQ"),
+        ignored("heartbeat-interval", .duration),
+        ignored("heartbeat-count", .integer),
+        ignored("compression-quality", .integer, "TUNNEL_COMPRESSION_LEVEL"),
+        ignored("use-reconnect-token", .bool, "TUNNEL_USE_RECONNECT_TOKEN"),
+        ignored("dial-edge-timeout", .duration, "DIAL_EDGE_TIMEOUT"),
+        ignored("is-autoupdated", .bool),
+        ignored("id", .string, "TUNNEL_ID"),
+        ignored("api-key", .string, "TUNNEL_API_KEY"),
+        ignored("api-email", .string, "TUNNEL_API_EMAIL"),
+        ignored("api-ca-key", .string, "TUNNEL_API_CA_KEY"),
+        ignored("ui", .bool),
+    ]
+
+    /// Those without effect that ask for nothing but what holds here anyway: no notice is due.
+    static let fulfilled: Set<String> = [
+        "autoupdate-freq", "no-autoupdate", "no-prechecks", "is-autoupdated", "metrics-update-freq",
+        "use-reconnect-token", "dial-edge-timeout", "proxy-connection-timeout", "proxy-expect-continue-timeout",
+    ]
 
     private static let secretsWithoutEffect: Set<String> = [
         "secret-id", "access-key-id", "session-token", "api-key", "api-ca-key",
     ]
 
-    private static func ignored(_ kind: FlagDefinition.Kind, _ names: String...) -> [FlagDefinition] {
-        names.map { name in
-            row(name, [], kind, .ignored, isConfigurable: true, isSecret: secretsWithoutEffect.contains(name))
-        }
+    private static func ignored(
+        _ name: String, _ kind: FlagDefinition.Kind, _ environment: String...
+    ) -> FlagDefinition {
+        FlagDefinition(
+            names: [name], id: nil, kind: kind, environment: environment, group: .ignored, isConfigurable: true,
+            isSecret: secretsWithoutEffect.contains(name))
     }
 
     private static func row(

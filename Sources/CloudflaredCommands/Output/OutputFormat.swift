@@ -13,9 +13,14 @@ enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
 /// JSON as the official client prints it: two spaces, `"key": value`.
 enum JSONOutput {
     static func text(_ value: some Encodable) throws -> String {
+        indented(try line(value))
+    }
+
+    /// On one line.
+    static func line(_ value: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return indented(String(decoding: try encoder.encode(value), as: UTF8.self))
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 
     /// Lays out compact JSON.

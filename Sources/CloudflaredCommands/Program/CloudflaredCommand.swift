@@ -41,7 +41,8 @@ struct Cloudflared: CommandContainer {
             """,
         version: BuildInfo.current.line,
         subcommands: [
-            TunnelCommand.self, AccessCommand.self, LoginCommand.self, ServiceCommand.self, VersionCommand.self,
+            TunnelCommand.self, AccessCommand.self, LoginCommand.self, ServiceCommand.self, UpdateCommand.self,
+            ManagementCommand.self, VersionCommand.self,
         ])
 }
 

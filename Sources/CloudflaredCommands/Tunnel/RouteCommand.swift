@@ -6,7 +6,8 @@ import TunnelConfig
 
 struct RouteCommand: CommandContainer {
     static let configuration = CommandConfiguration(
-        commandName: "route", abstract: "Say which traffic a tunnel gets.", subcommands: [RouteDNSCommand.self])
+        commandName: "route", abstract: "Say which traffic a tunnel gets.",
+        subcommands: [RouteDNSCommand.self, RouteLoadBalancerCommand.self, RouteIPCommand.self])
 }
 
 struct RouteDNSCommand: CloudflaredCommand {
@@ -56,5 +57,48 @@ struct RouteDNSCommand: CloudflaredCommand {
             throw CommandError(.usage, "\"\(hostname)\" is not a host name; give a name such as app.example.com")
         }
         return (isWildcard ? "*." : "") + ascii
+    }
+}
+
+struct RouteLoadBalancerCommand: CloudflaredCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "lb", abstract: "Put a tunnel into a pool of a load balancer.")
+
+    @Argument(help: "Name or ID of the tunnel.")
+    var tunnel: String
+
+    @Argument(help: "Hostname of the load balancer, in the zone of the account certificate.")
+    var hostname: String
+
+    @Argument(help: "Name of the pool.")
+    var pool: String
+
+    @OptionGroup var account: AccountOptions
+    @OptionGroup var logging: LoggingOptions
+    @OptionGroup var configurationOptions: ConfigurationOptions
+
+    var loggingSetup: LoggingSetup { logging.setup() }
+
+    func run(in context: CommandContext) async throws {
+        let hostname = try RouteDNSCommand.checked(hostname)
+        guard let first = pool.first, first != "-", first != ".", pool.unicodeScalars.allSatisfy(Self.isInName) else {
+            throw CommandError(.usage, "\"\(pool)\" is no name of a pool; use letters, digits, '-', '_' and '.'")
+        }
+        let route = try await account.withClient(context) { client in
+            try await client.routeLoadBalancer(
+                hostname: hostname, pool: pool,
+                toTunnel: try await client.tunnelID(of: tunnel, filter: account.filter()))
+        }
+        context.logger.info(
+            """
+            Load balancer \(hostname): \(OutputText.safe(route.loadBalancer)); \
+            pool \(pool): \(OutputText.safe(route.pool))
+            """)
+    }
+
+    private static func isInName(_ character: Unicode.Scalar) -> Bool {
+        guard character.isASCII else { return false }
+        return character.properties.isAlphabetic || ("0"..."9").contains(character)
+            || "-_.".unicodeScalars.contains(character)
     }
 }

@@ -18,8 +18,8 @@ struct TunnelCommand: CloudflaredCommand {
             """,
         subcommands: [
             RunCommand.self, CreateCommand.self, ListCommand.self, InfoCommand.self, DeleteCommand.self,
-            TokenCommand.self,
-            CleanupCommand.self, RouteCommand.self, ReadyCommand.self, IngressCommand.self,
+            TokenCommand.self, CleanupCommand.self, RouteCommand.self, VirtualNetworkCommand.self, ReadyCommand.self,
+            IngressCommand.self,
         ])
 
     @OptionGroup(title: "Tunnel") var classic: ClassicOptions
