@@ -5,7 +5,7 @@ import NIOHTTP1
 import ServiceHost
 
 /// One request that this process answers itself: gathers its body, has it answered. Lives until it is answered or the
-/// visitor leaves.
+/// visitor leaves, which cancels the answer: what it would carry is not to be lost with it.
 // Safety: confined to the exchange's event loop.
 final class WholeCall: BytePipeSink, @unchecked Sendable {
     /// The bounds of a call, and what is said to whoever does not keep them.
@@ -25,6 +25,7 @@ final class WholeCall: BytePipeSink, @unchecked Sendable {
     private let terms: Terms
     private let asides: Asides
     private let answer: Answer
+    private let presence = VisitorPresence()
     private var body = ByteBuffer()
     private var timer: Scheduled<Void>?
     private var isComplete = false
@@ -41,6 +42,8 @@ final class WholeCall: BytePipeSink, @unchecked Sendable {
         let call = WholeCall(exchange, terms, asides, answer)
         guard terms.takesBody, exchange.hasBody else {
             call.complete()
+            // A body that nobody reads would never end.
+            if !exchange.hasBody { exchange.attach(call) }
             return
         }
         call.timer = exchange.eventLoop.assumeIsolated().scheduleTask(in: terms.patience) {
@@ -71,10 +74,10 @@ final class WholeCall: BytePipeSink, @unchecked Sendable {
     private func complete() {
         guard !isComplete, !exchange.isAnswered else { return }
         isComplete = true
-        let (exchange, terms, answer, body) = (exchange, terms, answer, body)
+        let (exchange, terms, answer, body, presence) = (exchange, terms, answer, body, presence)
         let limit = Duration.nanoseconds(terms.patience.nanoseconds)
         let isTaken = asides.add {
-            let response = await withDeadline(limit) { await answer(body) }
+            let response = await presence.during { await withDeadline(limit) { await answer(body) } }
             exchange.eventLoop.execute {
                 guard let response else { return exchange.respond(with: terms.tooLate) }
                 guard (200...599).contains(response.status),
@@ -91,5 +94,6 @@ final class WholeCall: BytePipeSink, @unchecked Sendable {
 
     func pipeClosed(_ error: (any Error)?) {
         timer?.cancel()
+        presence.left()
     }
 }
