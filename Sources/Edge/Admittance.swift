@@ -10,7 +10,8 @@ struct Admittance: Sendable {
         /// A bypass policy asks nobody who they are.
         case anyone
         case user(TokenClaims, AccessSession)
-        case serviceToken(ServiceTokenRecord)
+        /// With the token that the edge once signed for it; nil: its secret was shown.
+        case serviceToken(ServiceTokenRecord, TokenClaims?)
         case certificate
     }
 
@@ -21,6 +22,7 @@ struct Admittance: Sendable {
         case tokenGone = "the service token was removed or has expired"
         case policy = "the policy does not admit the visitor any more"
         case destination = "the destination is not allowed any more"
+        case policyLost = "the edge cannot read its access policy"
     }
 
     let application: AccessApplication
@@ -39,7 +41,8 @@ struct Admittance: Sendable {
         switch subject {
         case .anyone, .certificate: nil
         case .user(let claims, let session): min(claims.expiresAt, session.endsAt)
-        case .serviceToken(let record): record.expiresAt
+        case .serviceToken(let record, let claims):
+            [record.expiresAt, claims?.expiresAt].compactMap(\.self).min()
         }
     }
 
@@ -57,15 +60,17 @@ struct Admittance: Sendable {
         switch subject {
         case .anyone, .certificate: nil
         case .user(_, let session): session.profile.email ?? session.profile.userID
-        case .serviceToken(let record): record.id.rawValue
+        case .serviceToken(let record, _): record.id.rawValue
         }
     }
 
     /// Why the visitor would not be let in now; nil: nothing has changed. A policy that cannot be read at the moment is no
-    /// withdrawal; whoever comes anew is refused meanwhile.
-    func withdrawal(by snapshot: AccessSnapshot, now: Date) -> Withdrawal? {
+    /// withdrawal, though whoever comes anew is refused meanwhile; one that is lost for long is.
+    ///
+    /// - Parameter isPolicyLost: see `PolicyCache.isLost`.
+    func withdrawal(by snapshot: AccessSnapshot, isPolicyLost: Bool, now: Date) -> Withdrawal? {
         if let endsAt, now >= endsAt { return .expired }
-        guard snapshot.isAvailable else { return nil }
+        guard snapshot.isAvailable else { return isPolicyLost ? .policyLost : nil }
         let configuration = snapshot.configuration
         var identity: Identity?
         var token: ServiceTokenRecord?
@@ -76,12 +81,15 @@ struct Admittance: Sendable {
                 return .sessionEnded
             }
             identity = session.identity
-        case .serviceToken(let record):
+        case .serviceToken(let record, let claims):
             // Another secret under the same id is another token.
-            guard let now = configuration.tokens[record.id], now.secretHash == record.secretHash else {
+            guard let current = configuration.tokens[record.id], current.secretHash == record.secretHash else {
                 return .tokenGone
             }
-            token = now
+            if let claims, snapshot.serviceToken(of: claims, audience: application.audience, now: now) == nil {
+                return .sessionEnded
+            }
+            token = current
         }
         let decision = configuration.decide(facts, identity: identity, provenToken: token?.id, now: now)
         guard decision.isForward, decision.application?.id == application.id else { return .policy }
@@ -96,7 +104,7 @@ struct Admittance: Sendable {
         switch subject {
         case .anyone, .certificate: configuration.permits(destination, of: application, facts, nil, nil)
         case .user(_, let session): configuration.permits(destination, of: application, facts, session.identity, nil)
-        case .serviceToken(let record): configuration.permits(destination, of: application, facts, nil, record)
+        case .serviceToken(let record, _): configuration.permits(destination, of: application, facts, nil, record)
         }
     }
 }

@@ -60,8 +60,7 @@ final class FailureLimiter: Sendable {
     }
 
     private static func keys(_ token: PresentedServiceToken, _ address: IPAddress) -> (one: Key, all: Key) {
-        // Whoever has one IPv6 address has the whole network of it.
-        let network = address.isV6 ? address.bits >> 64 : address.bits
+        let network = address.network
         return (
             Key(clientID: String(token.clientID.prefix(64)), network: network), Key(clientID: nil, network: network)
         )

@@ -90,7 +90,7 @@ extension VisitorGate {
     ) -> Verdict {
         var subject = Admittance.Subject.certificate
         if case .serviceToken(let id) = admission.subject, let record = asked.configuration.tokens[id] {
-            subject = .serviceToken(record)
+            subject = .serviceToken(record, nil)
         }
         var admittance = Admittance(application: application, policy: policy, subject: subject, facts: asked.facts)
         guard let access else { return pass(admittance, asked) }
@@ -141,7 +141,7 @@ extension VisitorGate {
         if let record = snapshot.serviceToken(of: claims, audience: audience, now: now) {
             let decision = asked.configuration.decide(
                 asked.facts, identity: nil, provenToken: record.id, now: now)
-            return (decision, .serviceToken(record))
+            return (decision, .serviceToken(record, claims))
         }
         guard let session = snapshot.session(of: claims, audience: audience, now: now) else { return (nil, nil) }
         let decision = asked.configuration.decide(
@@ -181,7 +181,9 @@ extension VisitorGate {
     private func pass(_ admittance: Admittance, _ asked: Case) -> Verdict {
         let (application, request) = (admittance.application, asked.request)
         if admittance.isGuarded, request.isTokenCheck { return .tokenGood }
-        if request.isWebSocket, application.kind.isTCP || !application.isOpen, hasForeignOrigin(application, request) {
+        // A page has no business with TCP, by whatever request it tries.
+        if application.kind.isTCP || request.isWebSocket && !application.isOpen, hasForeignOrigin(application, request)
+        {
             return .refuse(.init(.foreignOrigin(asked.host), application))
         }
         var admittance = admittance
@@ -190,6 +192,9 @@ extension VisitorGate {
             case .success(let destination): admittance.destination = destination
             case .failure(let refusal): return .refuse(refusal)
             }
+        } else if ForwardedHeaders.namesDestination(request.headers) {
+            // Not to be left out in silence: whoever names a destination must not end up somewhere else.
+            return .refuse(.init(.notABastion(asked.host), application, user: admittance.name, mayBeStale: true))
         }
         switch asked.route {
         case .unknownHost: return .refuse(.init(.unknownHost(asked.host)))
@@ -201,7 +206,7 @@ extension VisitorGate {
         }
     }
 
-    /// Whether a page of another site opens this WebSocket (access-protocol section 3.13, 6).
+    /// Whether a page of another site asks (access-protocol section 3.13, 6).
     private func hasForeignOrigin(_ application: AccessApplication, _ request: VisitorRequest) -> Bool {
         guard let host = CanonicalHost(authority: request.authority) else { return true }
         return request.headers["origin"].contains { !application.admits(origin: $0, at: host) }

@@ -100,9 +100,10 @@ struct PolicyCacheTests {
     private let clock = ManualClock()
     private let source = SourceDouble()
 
-    private func makeCache() -> PolicyCache {
+    private func makeCache(leastPause: Duration = .zero) -> PolicyCache {
         PolicyCache(
             source: source, clock: clock, interval: .milliseconds(250), maximumAge: .seconds(30),
+            grace: .seconds(60), leastPause: leastPause,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
@@ -251,6 +252,56 @@ struct PolicyCacheTests {
         #expect(isOpen("a.test", cache))
     }
 
+    @Test func `whoever waits for a look may leave before it ends`() async throws {
+        let cache = makeCache()
+        source.set { $0.isHeld = true }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await cache.refreshNow() }
+            await source.waitForCalls(1)
+            await withThrowingTaskGroup(of: Void.self) { waiters in
+                for _ in 0..<2 { waiters.addTask { try await cache.refreshNow() } }
+                while await cache.waiting < 2 { await Task.yield() }
+                waiters.cancelAll()
+                while let result = await waiters.nextResult() {
+                    #expect(throws: CancellationError.self) { try result.get() }
+                }
+            }
+            source.release()
+            try await group.waitForAll()
+        }
+        // Nobody holds the turn.
+        try await cache.refreshNow()
+        #expect(source.state.withLock(\.versionCalls) == 2)
+    }
+
+    @Test func `two looks never follow each other too closely, and whoever comes in the pause shares the next`()
+        async throws
+    {
+        let cache = makeCache(leastPause: .milliseconds(20))
+        try await cache.refreshNow()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<50 { group.addTask { try await cache.refreshNow() } }
+            await clock.waitForSleepers(1)
+            while await cache.sharing < 49 { await Task.yield() }
+            #expect(source.state.withLock(\.versionCalls) == 1)
+            clock.advance(by: .milliseconds(20))
+            try await group.waitForAll()
+        }
+        #expect(source.state.withLock(\.versionCalls) == 2)
+    }
+
+    @Test func `what was admitted outlives the policy by a grace`() async throws {
+        let cache = makeCache()
+        #expect(!cache.isLost)
+        try await cache.refreshNow()
+        clock.advance(by: .seconds(90))
+        #expect(!cache.snapshot.isAvailable && !cache.isLost)
+        clock.advance(by: .milliseconds(1))
+        #expect(cache.isLost)
+        try await cache.refreshNow()
+        #expect(!cache.isLost)
+    }
+
     @Test func `cancelling the loop ends it`() async throws {
         let cache = makeCache()
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -265,7 +316,7 @@ struct PolicyCacheTests {
 
 struct RefreshScheduleTests {
     @Test func `its life as a transcript`() {
-        var schedule = RefreshSchedule(interval: .seconds(1), maximumAge: .seconds(10))
+        var schedule = RefreshSchedule(interval: .seconds(1), maximumAge: .seconds(10), grace: .seconds(5))
         #expect(!schedule.isFresh(at: .zero))
         #expect(schedule.failed(at: .seconds(1)) == .reportClosed)
         #expect(schedule.failed(at: .seconds(2)) == .none)
@@ -279,9 +330,12 @@ struct RefreshScheduleTests {
         #expect(schedule.isFresh(at: .seconds(14)))
         #expect(!schedule.isFresh(at: .milliseconds(14_001)))
         #expect(schedule.failed(at: .seconds(15)) == .reportClosed)
-        #expect(schedule.confirmed(version: 8, startedAt: .seconds(16)) == .reportRecovered)
+        #expect(schedule.failed(at: .seconds(19)) == .none)
+        #expect(schedule.failed(at: .milliseconds(19_001)) == .reportLost)
+        #expect(schedule.failed(at: .seconds(20)) == .none)
+        #expect(schedule.confirmed(version: 8, startedAt: .seconds(21)) == .reportRecovered)
         #expect(schedule.confirmed(version: 8, startedAt: .seconds(12)) == .none)
-        #expect(schedule.isFresh(at: .seconds(26)))
+        #expect(schedule.isFresh(at: .seconds(31)))
     }
 }
 

@@ -66,7 +66,9 @@ extension SystemTests {
                 let host = Chain.host("bastion")
                 try await chain.classicConnector(
                     "--hostname", host, "--bastion", "--bastion-allow", "127.0.0.1:\(desktop.port)")
-                try await chain.admin("access", "app", "add", host, "--open")
+                try await chain.admin(
+                    "access", "app", "add", host, "--open", "--type", "bastion", "--destination",
+                    "127.0.0.1:\(desktop.port)")
                 let client = try await chain.forward(
                     "rdp", to: host, "--destination", "rdp://127.0.0.1:\(desktop.port)")
                 let session = try await desktop.session(at: client.port, on: stage)
@@ -95,8 +97,17 @@ extension SystemTests {
                 let host = Chain.host("bastion")
                 let connector = try await chain.classicConnector(
                     "--hostname", host, "--bastion", "--bastion-allow", "127.0.0.1:\(listed)")
-                try await chain.admin("access", "app", "add", host, "--open")
-                let client = try await chain.forward("tcp", to: host, "--destination", "127.0.0.1:\(peer.port)")
+                func lead(to port: Int) async throws {
+                    try await chain.admin(
+                        "access", "app", "add", host, "--open", "--type", "bastion", "--destination",
+                        "127.0.0.1:\(port)")
+                }
+                try await lead(to: listed)
+                var client = try await chain.forward("tcp", to: host, "--destination", "127.0.0.1:\(peer.port)")
+                #expect(try await peer.check("ask", at: client.port, on: stage).status != 0)
+                // What the edge allows, the connector still judges.
+                try await lead(to: peer.port)
+                client = try await chain.forward("tcp", to: host, "--destination", "127.0.0.1:\(peer.port)")
                 #expect(try await peer.check("ask", at: client.port, on: stage).status != 0)
                 let line = try await connector.says("127.0.0.1:\(peer.port)")
                 #expect(line.contains("--bastion-allow"), "\(line)")

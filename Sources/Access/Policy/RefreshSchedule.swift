@@ -14,24 +14,29 @@ package struct RefreshSchedule: Sendable, Hashable {
         case reportFailing
         /// The last policy is too old; everything is closed.
         case reportClosed
+        /// It has been too old for so long that what is open ends as well.
+        case reportLost
         /// The source works again.
         case reportRecovered
     }
 
-    private enum Health: Sendable, Hashable { case good, failing, closed }
+    private enum Health: Sendable, Hashable { case good, failing, closed, lost }
 
     /// Pause between two looks at the source.
     package let interval: Duration
     /// How long a policy is served without the source confirming it.
     package let maximumAge: Duration
+    /// How long beyond that streams stay open that it once admitted.
+    package let grace: Duration
 
     private var version: Int?
     private var confirmedAt: Duration?
     private var health = Health.good
 
-    package init(interval: Duration, maximumAge: Duration) {
+    package init(interval: Duration, maximumAge: Duration, grace: Duration) {
         self.interval = interval
         self.maximumAge = maximumAge
+        self.grace = grace
     }
 
     /// The source told its version.
@@ -50,14 +55,24 @@ package struct RefreshSchedule: Sendable, Hashable {
 
     /// A look failed.
     package mutating func failed(at now: Duration) -> ReportAction {
-        let next: Health = isFresh(at: now) ? .failing : .closed
+        let next: Health = isFresh(at: now) ? .failing : isLost(at: now) ? .lost : .closed
         defer { health = next }
         guard next != health else { return .none }
-        return next == .closed ? .reportClosed : .reportFailing
+        return switch next {
+        case .good: .none
+        case .failing: .reportFailing
+        case .closed: .reportClosed
+        case .lost: .reportLost
+        }
     }
 
     /// Whether the policy may still be served.
     package func isFresh(at now: Duration) -> Bool {
         confirmedAt.map { now - $0 <= maximumAge } ?? false
+    }
+
+    /// Whether what was admitted by the policy has to end as well. Before the first look nothing was admitted.
+    package func isLost(at now: Duration) -> Bool {
+        confirmedAt.map { now - $0 > maximumAge + grace } ?? false
     }
 }
