@@ -2,10 +2,8 @@ package import FoundationEssentials
 
 /// All that decides who may pass, at one moment. A value: replaced whole, read without waiting.
 package struct AccessSnapshot: Hashable, Sendable {
-    /// False only for `unavailable` and `lost`.
+    /// False only for `unavailable`.
     package let isAvailable: Bool
-    /// True only for `lost`.
-    package let isLost: Bool
     package let configuration: AccessConfiguration
     /// In the order the login page shows them.
     package let providers: [IdentityProvider]
@@ -30,16 +28,11 @@ package struct AccessSnapshot: Hashable, Sendable {
     package static let unavailable = AccessSnapshot(
         isAvailable: false, configuration: .empty, providers: [], sessions: [], revokedBefore: [:])
 
-    /// The same for so long that what is open has to end, too.
-    package static let lost = AccessSnapshot(
-        isAvailable: false, isLost: true, configuration: .empty, providers: [], sessions: [], revokedBefore: [:])
-
     private init(
-        isAvailable: Bool, isLost: Bool = false, configuration: AccessConfiguration, providers: [IdentityProvider],
+        isAvailable: Bool, configuration: AccessConfiguration, providers: [IdentityProvider],
         sessions: [AccessSession], revokedBefore: [String: Date]
     ) {
         self.isAvailable = isAvailable
-        self.isLost = isLost
         self.configuration = configuration
         self.providers = providers
         self.sessions = Dictionary(sessions.map { ($0.id, $0) }, uniquingKeysWith: { _, last in last })

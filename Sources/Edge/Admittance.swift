@@ -10,7 +10,7 @@ struct Admittance: Sendable {
         /// A bypass policy asks nobody who they are.
         case anyone
         case user(TokenClaims, AccessSession)
-        /// With the claims of its cookie, if it was that which came.
+        /// With the token that the edge once signed for it; nil: its secret was shown.
         case serviceToken(ServiceTokenRecord, TokenClaims?)
         case certificate
     }
@@ -21,8 +21,8 @@ struct Admittance: Sendable {
         case sessionEnded = "the session was ended"
         case tokenGone = "the service token was removed or has expired"
         case policy = "the policy does not admit the visitor any more"
-        case policyUnknown = "the policy could not be read for too long"
         case destination = "the destination is not allowed any more"
+        case policyLost = "the edge cannot read its access policy"
     }
 
     let application: AccessApplication
@@ -64,11 +64,13 @@ struct Admittance: Sendable {
         }
     }
 
-    /// Why the visitor would not be let in now; nil: nothing has changed. A policy that cannot be read for a while is no
-    /// withdrawal; whoever comes anew is refused meanwhile.
-    func withdrawal(by snapshot: AccessSnapshot, now: Date) -> Withdrawal? {
+    /// Why the visitor would not be let in now; nil: nothing has changed. A policy that cannot be read at the moment is no
+    /// withdrawal, though whoever comes anew is refused meanwhile; one that is lost for long is.
+    ///
+    /// - Parameter isPolicyLost: see `PolicyCache.isLost`.
+    func withdrawal(by snapshot: AccessSnapshot, isPolicyLost: Bool, now: Date) -> Withdrawal? {
         if let endsAt, now >= endsAt { return .expired }
-        guard snapshot.isAvailable else { return snapshot.isLost ? .policyUnknown : nil }
+        guard snapshot.isAvailable else { return isPolicyLost ? .policyLost : nil }
         let configuration = snapshot.configuration
         var identity: Identity?
         var token: ServiceTokenRecord?
@@ -81,13 +83,13 @@ struct Admittance: Sendable {
             identity = session.identity
         case .serviceToken(let record, let claims):
             // Another secret under the same id is another token.
-            guard let known = configuration.tokens[record.id], known.secretHash == record.secretHash else {
+            guard let current = configuration.tokens[record.id], current.secretHash == record.secretHash else {
                 return .tokenGone
             }
             if let claims, snapshot.serviceToken(of: claims, audience: application.audience, now: now) == nil {
                 return .sessionEnded
             }
-            token = known
+            token = current
         }
         let decision = configuration.decide(facts, identity: identity, provenToken: token?.id, now: now)
         guard decision.isForward, decision.application?.id == application.id else { return .policy }

@@ -46,7 +46,7 @@ package struct EdgeLimits: Sendable {
     package var accountBodyBytes = 16 << 10
     /// Receiving the body, and separately answering it.
     package var accountAnswer: TimeAmount = .seconds(30)
-    /// Account requests and policy refreshes that may wait or run at once.
+    /// Account requests, verifications of tokens, and requests that wait for a look at the store: each kind for itself.
     package var asides = 1000
 
     // MARK: Access
@@ -57,6 +57,9 @@ package struct EdgeLimits: Sendable {
     package var accessAnswer: TimeAmount = .seconds(58)
     /// Tokens whose claims are remembered.
     package var verifiedTokens = 10_000
+    /// Refusals of strangers from one address that the audit log keeps within one window; the others are counted.
+    package var refusalsKept = 20
+    package var refusalWindow: TimeAmount = .seconds(60)
     /// How long a frame on its way to a visitor who lost access may take to end, before it is cut.
     package var frameEnd: TimeAmount = .milliseconds(200)
     /// How long such a visitor has to read why its WebSocket ended.

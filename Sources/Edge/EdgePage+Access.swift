@@ -50,6 +50,13 @@ extension EdgePage {
             remedy: "Ask whoever runs it to list the destination, or check `cloudflared access … --destination`.")
     }
 
+    static func notABastion(_ host: String) -> EdgePage {
+        EdgePage(
+            status: 403, message: "The edge does not let \(host) lead anywhere: it is not a bastion.",
+            remedy: "Leave out --destination, or make it one on the edge: `cloudflared-edge access app add \(host) "
+                + "--type bastion --destination HOST:PORT …`.")
+    }
+
     static func accessBody(limit: Int) -> EdgePage {
         EdgePage(status: 413, message: "Access takes bodies of at most \(limit) bytes.", remedy: "Send less.")
     }

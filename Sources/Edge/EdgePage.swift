@@ -47,7 +47,7 @@ struct EdgePage: Sendable, Equatable {
 
     static func foreignOrigin(_ host: String) -> EdgePage {
         EdgePage(
-            status: 403, message: "The edge refuses WebSockets to \(host) from pages of another site.",
+            status: 403, message: "The edge refuses what pages of another site send to \(host).",
             remedy: "Connect with `cloudflared access`, or from a page of \(host) itself.")
     }
 

@@ -103,6 +103,10 @@ package actor EdgeServer {
     package func run(listening: @Sendable (Listening) async throws -> Void) async throws {
         let limits = configuration.limits
         let asides = Asides(limit: limits.asides)
+        let looks = SecondLooks(limit: limits.asides) { [policies, registry] in
+            try? await policies.refreshNow()
+            await registry.refresh()
+        }
         let streams = OpenStreams()
         let desk = access.map { AccessDesk(service: $0, limits: limits) }
         policies.onChange {
@@ -111,8 +115,8 @@ package actor EdgeServer {
         }
         let gate = VisitorGate(
             names: configuration.names, limits: limits, routes: registry.routes, policies: policies,
-            refreshRoutes: { [registry] in await registry.refresh() }, account: account, access: desk,
-            streams: streams, record: GateRecord(log: audit), asides: asides, logger: logger)
+            looks: looks, account: account, access: desk, streams: streams,
+            record: GateRecord(log: audit, limits: limits), asides: asides, logger: logger)
         let visitors = VisitorListener(
             certificates: certificates, limits: limits, rejections: RejectionLog(logger: logger)
         ) { gate.arrived($0) }
@@ -123,22 +127,12 @@ package actor EdgeServer {
         await registry.forgetAll()
         await registry.refresh()
         try? await policies.refreshNow()
-        let tunnel = try await bind("tunnel", configuration.tunnelListen) { [group] address in
-            try await connectors.bind(to: address, group: group)
-        }
-        let https: any Channel
-        do {
-            https = try await bind("https", configuration.httpsListen) { [group] address in
-                try await visitors.bind(to: address, group: group)
-            }
-        } catch {
-            try? await tunnel.close()
-            throw error
-        }
+        let (tunnel, https) = try await bind(connectors, visitors)
         let result = await withTaskGroup(of: Void.self) { tasks -> Result<Void, any Error> in
             tasks.addTask { [registry] in await registry.run() }
             tasks.addTask { [policies] in await policies.run() }
             tasks.addTask { await asides.run() }
+            tasks.addTask { await looks.run() }
             tasks.addTask { await desk?.run() }
             tasks.addTask { await connectors.run() }
             let result = await announce(tunnel, https, listening)
@@ -173,6 +167,24 @@ package actor EdgeServer {
         logger.info(
             "Edge listening", metadata: ["tunnel": "\(addresses.tunnel)", "https": "\(addresses.https)"])
         return .success(())
+    }
+
+    /// Both ports, or none.
+    private func bind(
+        _ connectors: TunnelListener, _ visitors: VisitorListener
+    ) async throws -> (tunnel: any Channel, https: any Channel) {
+        let tunnel = try await bind("tunnel", configuration.tunnelListen) { [group] address in
+            try await connectors.bind(to: address, group: group)
+        }
+        do {
+            let https = try await bind("https", configuration.httpsListen) { [group] address in
+                try await visitors.bind(to: address, group: group)
+            }
+            return (tunnel, https)
+        } catch {
+            try? await tunnel.close()
+            throw error
+        }
     }
 
     private func bind(

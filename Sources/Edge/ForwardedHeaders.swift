@@ -14,14 +14,12 @@ enum ForwardedHeaders {
         _ request: VisitorRequest, visitor: String, ray: String, admittance: Admittance? = nil
     ) -> HTTPHeaders {
         var dropped = connectionOptions(request.headers)
-        if let application = admittance?.application { dropped.formUnion(meantForEdge(application, request)) }
+        if let name = serviceTokenHeader(admittance?.application, request) { dropped.insert(name) }
         var headers = HTTPHeaders()
         headers.reserveCapacity(request.headers.count + 4)
         for (name, value) in request.headers {
             let lowercased = name.lowercased()
-            guard !isHopByHop(lowercased), !isOurs(lowercased), !isInternal(lowercased),
-                !dropped.contains(lowercased)
-            else { continue }
+            guard !isHeldBack(lowercased), !dropped.contains(lowercased) else { continue }
             if lowercased == "cookie" {
                 if let rest = withoutAccessCookies(value, but: admittance?.assertion) {
                     headers.add(name: lowercased, value: rest)
@@ -43,7 +41,7 @@ enum ForwardedHeaders {
     private static func vouch(_ admittance: Admittance, in headers: inout HTTPHeaders) {
         if let destination = admittance.destination {
             // Not as it was written: what was judged is what the connector is to read.
-            headers.replaceOrAdd(name: jumpDestination, value: destination.description)
+            headers.add(name: jumpDestination, value: destination.description)
         }
         guard let assertion = admittance.assertion, HeaderSyntax.isValue(assertion) else { return }
         headers.add(name: "cf-access-jwt-assertion", value: assertion)
@@ -55,15 +53,17 @@ enum ForwardedHeaders {
     /// Where a client wants to be led by a bastion (access-protocol section 1.12).
     static let jumpDestination = "cf-access-jump-destination"
 
-    /// Beside the headers that every application keeps to the edge.
-    private static func meantForEdge(_ application: AccessApplication, _ request: VisitorRequest) -> Set<String> {
-        var names: Set<String> = []
-        if let name = application.serviceTokenHeader,
+    /// Whether a destination is asked for, however the header is spelled.
+    static func namesDestination(_ headers: HTTPHeaders) -> Bool {
+        headers.contains { folded($0.name.lowercased()) == jumpDestination }
+    }
+
+    /// The application's own header for a service token, when it carries one.
+    private static func serviceTokenHeader(_ application: AccessApplication?, _ request: VisitorRequest) -> String? {
+        guard let name = application?.serviceTokenHeader,
             request.headers[name].contains(where: { PresentedServiceToken(json: $0) != nil })
-        {
-            names.insert(name.lowercased())
-        }
-        return names
+        else { return nil }
+        return name.lowercased()
     }
 
     /// The headers that go to the visitor; nil when they cannot be sent without harm.
@@ -110,9 +110,10 @@ enum ForwardedHeaders {
         var trailers = HTTPHeaders()
         for (name, value) in given {
             let lowercased = name.lowercased()
-            guard HeaderSyntax.isName(lowercased), HeaderSyntax.isValue(value), !isHopByHop(lowercased),
-                !isInternal(lowercased), lowercased != "content-length", lowercased != "host",
-                lowercased != "authorization", lowercased != "set-cookie", !asOriginsRead(lowercased).hasPrefix("cf-")
+            let plain = folded(lowercased)
+            guard HeaderSyntax.isName(lowercased), HeaderSyntax.isValue(value), !isHeldBack(lowercased),
+                !["content-length", "x-forwarded-for", "authorization", "cookie", "set-cookie"].contains(plain),
+                !plain.hasPrefix("cf-")
             else { continue }
             trailers.add(name: lowercased, value: value)
         }
@@ -147,24 +148,31 @@ enum ForwardedHeaders {
         name.hasPrefix("cf-cloudflared-") || name.hasPrefix("cf-proxy-") || name.hasPrefix("cf-int-")
     }
 
+    /// A name in lower case as the most lenient origin reads it: many take `_` and `-` alike, some any other sign too.
+    private static func folded(_ name: String) -> String {
+        let isPlain = name.utf8.allSatisfy { HeaderSyntax.isLetterOrDigit($0) || $0 == UInt8(ascii: "-") }
+        guard !isPlain else { return name }
+        return String(
+            decoding: name.utf8.map { HeaderSyntax.isLetterOrDigit($0) ? $0 : UInt8(ascii: "-") }, as: UTF8.self)
+    }
+
+    /// What never goes on to the connector, however it is spelled.
+    private static func isHeldBack(_ name: String) -> Bool {
+        let plain = folded(name)
+        if isHopByHop(plain) || isInternal(plain) || isOurs(plain) { return true }
+        // By its own name each of these passes; by another it would contradict the one that was looked at.
+        return plain != name && (plain == "content-length" || plain == "x-forwarded-for")
+    }
+
     /// Headers only the edge may set towards the connector, and credentials that were meant for the edge.
     private static func isOurs(_ name: String) -> Bool {
-        switch asOriginsRead(name) {
+        if name.hasPrefix("cf-access-") { return true }
+        return switch name {
         case "cf-connecting-ip", "cf-connecting-ipv6", "cf-ray", "cf-visitor", "cf-ipcountry", "true-client-ip",
             "x-forwarded-proto", "host":
             true
-        case let name: name.hasPrefix("cf-access-")
+        default: false
         }
-    }
-
-    /// Many origins read `_`, and some every byte that is no letter, like `-` (RFC 3875 section 4.1.18).
-    private static func asOriginsRead(_ name: String) -> String {
-        func isPlain(_ byte: UInt8) -> Bool {
-            byte == UInt8(ascii: "-") || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
-                || HeaderSyntax.isDigit(byte)
-        }
-        guard !name.utf8.allSatisfy(isPlain) else { return name }
-        return String(decoding: name.utf8.map { isPlain($0) ? $0 : UInt8(ascii: "-") }, as: UTF8.self)
     }
 
     private static func isAccessCookie(_ pair: String) -> Bool {
@@ -172,14 +180,21 @@ enum ForwardedHeaders {
         return ["CF_Authorization", "CF_AppSession", "CF_Session", "CF_Binding"].contains { $0 == name }
     }
 
-    /// A Cookie header without those of Access, but for `assertion`: origins read there who was let in. Nil when none is
-    /// left.
+    /// A Cookie header without those that belong to Access alone; nil when none is left. A token that is not the one the
+    /// visitor was let in by would tell the origin of somebody else.
+    ///
+    /// - Parameter assertion: by which the visitor was let in.
     private static func withoutAccessCookies(_ value: String, but assertion: String?) -> String? {
-        guard value.contains("CF_") else { return value }
-        let kept = value.split(separator: ";").filter { pair in
-            guard isAccessCookie(String(pair.trimmed)) else { return true }
-            return pair.trimmed == "CF_Authorization=\(assertion ?? "")"
+        let pairs = value.split(separator: ";")
+        let kept = pairs.filter { pair in
+            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(\.trimmed)
+            switch folded(parts[0].lowercased()) {
+            case "cf-binding", "cf-appsession", "cf-session": return false
+            case "cf-authorization": return parts[0] == "CF_Authorization" && parts.last == assertion?[...]
+            default: return true
+            }
         }
+        guard kept.count < pairs.count else { return value }
         let joined = kept.joined(separator: ";").drop { $0 == " " }
         return joined.isEmpty ? nil : String(joined)
     }

@@ -1,6 +1,7 @@
 import AccessPolicy
 import EdgeStore
 import FoundationEssentials
+import NIOCore
 import NIOHTTP1
 import TunnelConfig
 
@@ -9,10 +10,13 @@ import TunnelConfig
 struct GateRecord: Sendable {
     /// Nil: nobody keeps it.
     let log: AuditLog?
-    private let refusals = RefusalSample()
+    private let throttle: RefusalThrottle
+    private let window: TimeAmount
 
-    init(log: AuditLog?) {
+    init(log: AuditLog?, limits: EdgeLimits) {
         self.log = log
+        throttle = RefusalThrottle(limit: limits.refusalsKept)
+        window = limits.refusalWindow
     }
 
     func admitted(_ admittance: Admittance, _ exchange: VisitorExchange) {
@@ -20,44 +24,72 @@ struct GateRecord: Sendable {
         log.record(event(.admit, admittance, exchange, outcome: "ok"))
     }
 
-    /// - Parameter tokens: by whose ids a wrong token may be named: what else stands there may be a secret in the wrong place.
+    /// On the exchange's event loop.
+    ///
+    /// - Parameter tokens: that there are.
     func refused(
-        _ refusal: VisitorGate.Refusal, _ exchange: VisitorExchange,
-        knowing tokens: [ServiceTokenID: ServiceTokenRecord]
+        _ refusal: VisitorGate.Refusal, _ exchange: VisitorExchange, tokens: [ServiceTokenID: ServiceTokenRecord]
     ) {
         guard let log, let application = refusal.application else { return }
-        var leftOut = 0
-        if refusal.user == nil, let address = IPAddress(exchange.connection.visitor) {
-            guard let before = refusals.keeps(from: address) else { return }
-            leftOut = before
-        }
+        if refusal.user == nil, !isKept(exchange, log) { return }
         var event = AuditEvent(.deny, outcome: "refused", at: Date())
         event.application = application.id
         if case .policy(let policy) = refusal.denial { event.policy = policy }
         event.user = refusal.user
-        event.serviceToken = refusal.wrongToken.map { token in
-            tokens[ServiceTokenID(rawValue: token.clientID)].map(\.id.rawValue) ?? "unknown"
-        }
+        event.serviceToken = refusal.wrongToken.map { Self.name($0, tokens) }
         event.address = exchange.connection.visitor
         event.ray = exchange.ray
-        event.destination = exchange.request.headers.first(name: ForwardedHeaders.jumpDestination)
-        event.reason = refusal.page.message + (leftOut > 0 ? "; \(leftOut) more from there before were left out" : "")
+        event.destination = exchange.request.headers.first(name: ForwardedHeaders.jumpDestination).map(Self.short)
+        event.reason = Self.short(refusal.page.message)
         log.record(event)
+    }
+
+    /// Whether a stranger's refusal is written down. What is left out is told, as a number, when the window is over.
+    private func isKept(_ exchange: VisitorExchange, _ log: AuditLog) -> Bool {
+        let visitor = exchange.connection.visitor
+        guard let address = IPAddress(visitor) else { return true }
+        let (verdict, source) = throttle.refused(address.unmapped)
+        guard verdict == .first else { return verdict == .keep }
+        exchange.eventLoop.assumeIsolated().scheduleTask(in: window) { [throttle] in
+            let count = throttle.ended(source)
+            guard count > 0 else { return }
+            var event = AuditEvent(.deny, outcome: "left_out", at: Date())
+            event.address = source == nil ? nil : visitor
+            event.reason = "\(count) more were refused"
+            log.record(event)
+        }
+        return true
+    }
+
+    /// Only an id that is one: people paste secrets into the wrong header.
+    private static func name(
+        _ token: PresentedServiceToken, _ tokens: [ServiceTokenID: ServiceTokenRecord]
+    ) -> String {
+        guard tokens[ServiceTokenID(rawValue: token.clientID)] == nil else { return token.clientID }
+        let digest = ServiceTokenSecret(token.clientID).hash.prefix(4)
+        return "unknown:" + digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+
+    /// What a visitor can make long is cut before it is queued.
+    private static func short(_ text: String) -> String {
+        text.utf8.count <= 512 ? text : String(text.unicodeScalars.prefix(256)) + "…"
     }
 
     /// A stream that stayed open has ended.
     ///
     /// - Parameters:
     ///   - withdrawal: that ended it, if it was that.
+    ///   - refusal: why a WebSocket never opened, if it did not.
     ///   - seconds: that it was open.
     func ended(
         _ admittance: Admittance, _ exchange: VisitorExchange, bytesUp: Int, bytesDown: Int, seconds: Double,
-        withdrawal: Admittance.Withdrawal?
+        withdrawal: Admittance.Withdrawal?, refusal: String? = nil
     ) {
         guard let log, admittance.isRecorded else { return }
-        var event = event(.end, admittance, exchange, outcome: withdrawal == nil ? "ok" : "withdrawn")
+        let outcome = withdrawal != nil ? "withdrawn" : refusal == nil ? "ok" : "failed"
+        var event = event(.end, admittance, exchange, outcome: outcome)
         (event.bytesUp, event.bytesDown, event.duration) = (bytesUp, bytesDown, seconds)
-        event.reason = withdrawal?.rawValue
+        event.reason = withdrawal?.rawValue ?? refusal
         log.record(event)
     }
 

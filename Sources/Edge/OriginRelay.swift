@@ -37,6 +37,7 @@ final class OriginRelay: @unchecked Sendable {
     private var nextLook: Scheduled<Void>?
     private var admissionTimer: Scheduled<Void>?
     private var withdrawal: Admittance.Withdrawal?
+    private var isEndRecorded = false
     private let begin = NIODeadline.now()
 
     /// - Parameters:
@@ -204,7 +205,10 @@ final class OriginRelay: @unchecked Sendable {
         let spliceLimits = Splice.Limits(idle: idle, idleHalfClosed: halfClosedIdle)
         Splice.join(visitor, stream, limits: spliceLimits) { [self] summary in
             over()
-            if socket != nil || withdrawal != nil { recordEnd(summary) }
+            if socket != nil || withdrawal != nil, !isEndRecorded {
+                isEndRecorded = true
+                recordEnd(bytesUp: summary.bytesLeftToRight, bytesDown: summary.bytesRightToLeft)
+            }
             logger.debug(
                 "Visitor served",
                 metadata: metadata([
@@ -214,10 +218,11 @@ final class OriginRelay: @unchecked Sendable {
         }
     }
 
-    private func recordEnd(_ summary: Splice.Summary) {
+    /// - Parameter refusal: why a WebSocket never opened.
+    private func recordEnd(bytesUp: Int = 0, bytesDown: Int = 0, refusal: String? = nil) {
         record.ended(
-            admittance, exchange, bytesUp: summary.bytesLeftToRight, bytesDown: summary.bytesRightToLeft,
-            seconds: Double((NIODeadline.now() - begin).nanoseconds) / 1e9, withdrawal: withdrawal)
+            admittance, exchange, bytesUp: bytesUp, bytesDown: bytesDown,
+            seconds: Double((NIODeadline.now() - begin).nanoseconds) / 1e9, withdrawal: withdrawal, refusal: refusal)
     }
 
     private func answered(_ result: Result<StreamResponse, LinkError>, _ attempt: Attempt) {
@@ -253,6 +258,7 @@ final class OriginRelay: @unchecked Sendable {
         exchange.respond(status: response.status, headers: headers)
         stream.settle()
         guard exchange.request.isWebSocket else { return }
+        neverOpened("the answer was \(response.status)")
         // Only now, since the first bytes of the body may come at once.
         splice(exchange, stream, idle: limits.streamIdle, halfClosedIdle: limits.streamIdle)
         exchange.declineUpgrade()
@@ -279,13 +285,22 @@ final class OriginRelay: @unchecked Sendable {
 
     private func giveUp(_ page: EdgePage) {
         exchange.respond(with: page)
+        neverOpened(page.message)
         departed()
     }
 
     /// The visitor, or the edge, no longer waits for the stream.
     private func departed() {
+        neverOpened("the visitor left")
         stream.abort()
         over()
+    }
+
+    /// A WebSocket that was let in is on record, so its end is too, though there is nothing that could be spliced.
+    private func neverOpened(_ reason: String) {
+        guard exchange.request.isWebSocket, socket == nil, !isEndRecorded else { return }
+        isEndRecorded = true
+        recordEnd(refusal: reason)
     }
 
     private func over() {
@@ -315,7 +330,8 @@ final class OriginRelay: @unchecked Sendable {
     /// Who lost the right to be here does not stay because the door was open once (access-protocol section 3.13, 13).
     private func lookAtAdmission() {
         guard machine.state != .over, withdrawal == nil,
-            let reason = admittance.withdrawal(by: policies.snapshot, now: Date())
+            let reason = admittance.withdrawal(
+                by: policies.snapshot, isPolicyLost: policies.isLost, now: Date())
         else { return }
         withdrawal = reason
         logger.info(

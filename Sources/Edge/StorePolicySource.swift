@@ -3,32 +3,34 @@ package import AccessPolicy
 package import EdgeStore
 import ServiceHost
 
-/// The store as the policy cache reads it.
+/// The store as the policy cache reads it, within a deadline.
 package struct StorePolicySource: PolicySource {
     private let store: any ClusterStore
+    private let deadline: Duration
 
-    /// A store that takes longer does not answer.
-    private static let patience = Duration.seconds(5)
-
-    package init(store: any ClusterStore) {
+    /// - Parameter deadline: of one read. A store of ours answers in milliseconds, or waits five seconds for a lock.
+    package init(store: any ClusterStore, deadline: Duration = .seconds(6)) {
         self.store = store
+        self.deadline = deadline
     }
 
     package func version() async throws -> Int {
-        try await answer { try await $0.version() }
+        try await inTime { [store] in try await store.version() }
     }
 
     package func load() async throws -> AccessSnapshot {
-        try await answer { try await $0.access() }
+        try await inTime { [store] in try await store.access() }
     }
 
-    private func answer<Value: Sendable>(
-        _ question: @escaping @Sendable (any ClusterStore) async throws -> Value
-    ) async throws -> Value {
-        let answer = await withDeadline(Self.patience) { [store] () -> Result<Value, any Error> in
-            do { return .success(try await question(store)) } catch { return .failure(error) }
+    private func inTime<Value: Sendable>(_ read: @escaping @Sendable () async throws -> Value) async throws -> Value {
+        let outcome = await withDeadline(deadline) { () async -> Result<Value, any Error> in
+            do { return .success(try await read()) } catch { return .failure(error) }
         }
-        guard let answer else { throw StoreError(.unavailable, "the store did not answer within \(Self.patience)") }
-        return try answer.get()
+        guard let outcome else {
+            try Task.checkCancellation()
+            throw StoreError(
+                .unavailable, "no answer within \(deadline); look at its disk and for a process that holds it")
+        }
+        return try outcome.get()
     }
 }

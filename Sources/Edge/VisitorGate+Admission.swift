@@ -99,7 +99,7 @@ extension VisitorGate {
         if let application = refusal.application {
             page = page.naming(audience: application.audience, of: exchange.request.host)
         }
-        record.refused(refusal, exchange, knowing: policies.snapshot.configuration.tokens)
+        record.refused(refusal, exchange, tokens: policies.snapshot.configuration.tokens)
         logger.info(
             "Visitor refused",
             metadata: metadata(exchange, ["status": "\(page.status)", "reason": "\(page.message)"]))
@@ -114,11 +114,7 @@ extension VisitorGate {
     /// Reads policy and routes anew, then decides again. False when that was done before or cannot be done.
     private func lookAgain(_ exchange: VisitorExchange, _ look: Look) -> Bool {
         guard !look.isRefreshed else { return false }
-        return asides.add { [self] in
-            _ = await withDeadline(.seconds(5)) {
-                try? await policies.refreshNow()
-                await refreshRoutes()
-            }
+        return looks.add { [self] in
             exchange.eventLoop.execute {
                 var look = look
                 look.isRefreshed = true

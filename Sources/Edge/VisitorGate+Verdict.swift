@@ -181,6 +181,7 @@ extension VisitorGate {
     private func pass(_ admittance: Admittance, _ asked: Case) -> Verdict {
         let (application, request) = (admittance.application, asked.request)
         if admittance.isGuarded, request.isTokenCheck { return .tokenGood }
+        // A page has no business with TCP, by whatever request it tries.
         if application.kind.isTCP || request.isWebSocket && !application.isOpen, hasForeignOrigin(application, request)
         {
             return .refuse(.init(.foreignOrigin(asked.host), application))
@@ -191,11 +192,9 @@ extension VisitorGate {
             case .success(let destination): admittance.destination = destination
             case .failure(let refusal): return .refuse(refusal)
             }
-        } else if !request.headers[ForwardedHeaders.jumpDestination].isEmpty {
-            // A bastion behind it would lead anywhere, and anything else not where the visitor wants to go.
-            let reason = "the application at \(asked.host) is of type \(application.kind.rawValue), not bastion"
-            return .refuse(
-                .init(.destinationRefused(asked.host, reason: reason), application, user: admittance.name))
+        } else if ForwardedHeaders.namesDestination(request.headers) {
+            // Not to be left out in silence: whoever names a destination must not end up somewhere else.
+            return .refuse(.init(.notABastion(asked.host), application, user: admittance.name, mayBeStale: true))
         }
         switch asked.route {
         case .unknownHost: return .refuse(.init(.unknownHost(asked.host)))
@@ -207,7 +206,7 @@ extension VisitorGate {
         }
     }
 
-    /// Whether a page of another site opens this WebSocket (access-protocol section 3.13, 6).
+    /// Whether a page of another site asks (access-protocol section 3.13, 6).
     private func hasForeignOrigin(_ application: AccessApplication, _ request: VisitorRequest) -> Bool {
         guard let host = CanonicalHost(authority: request.authority) else { return true }
         return request.headers["origin"].contains { !application.admits(origin: $0, at: host) }

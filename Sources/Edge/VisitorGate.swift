@@ -39,7 +39,7 @@ package struct VisitorGate: Sendable {
     let limits: EdgeLimits
     let routes: RoutingTable
     let policies: PolicyCache
-    let refreshRoutes: @Sendable () async -> Void
+    let looks: SecondLooks
     let account: AccountAPI?
     let access: AccessDesk?
     let streams: OpenStreams
@@ -49,19 +49,19 @@ package struct VisitorGate: Sendable {
     let logger: Logger
 
     /// - Parameters:
-    ///   - refreshRoutes: reads the store so that `routes` is current.
+    ///   - looks: make `policies` and `routes` current; whoever owns them runs them.
     ///   - account: answers the account API; nil: there is none.
     ///   - access: answers for people and tokens; nil: only service tokens open what is not open.
     init(
         names: Names, limits: EdgeLimits, routes: RoutingTable, policies: PolicyCache,
-        refreshRoutes: @escaping @Sendable () async -> Void, account: AccountAPI?, access: AccessDesk?,
-        streams: OpenStreams, record: GateRecord, asides: Asides, logger: Logger
+        looks: SecondLooks, account: AccountAPI?, access: AccessDesk?, streams: OpenStreams, record: GateRecord,
+        asides: Asides, logger: Logger
     ) {
         self.names = names
         self.limits = limits
         self.routes = routes
         self.policies = policies
-        self.refreshRoutes = refreshRoutes
+        self.looks = looks
         self.account = account
         self.access = access
         self.streams = streams

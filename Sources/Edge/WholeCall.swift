@@ -5,7 +5,7 @@ import NIOHTTP1
 import ServiceHost
 
 /// One request that this process answers itself: gathers its body, has it answered. Lives until it is answered or the
-/// visitor leaves.
+/// visitor leaves, which cancels the answer: what it would carry is not to be lost with it.
 // Safety: confined to the exchange's event loop.
 final class WholeCall: BytePipeSink, @unchecked Sendable {
     /// The bounds of a call, and what is said to whoever does not keep them.
@@ -25,18 +25,16 @@ final class WholeCall: BytePipeSink, @unchecked Sendable {
     private let terms: Terms
     private let asides: Asides
     private let answer: Answer
+    private let presence = VisitorPresence()
     private var body = ByteBuffer()
     private var timer: Scheduled<Void>?
     private var isComplete = false
-    private let left: AsyncStream<Never>
-    private let leave: AsyncStream<Never>.Continuation
 
     private init(_ exchange: VisitorExchange, _ terms: Terms, _ asides: Asides, _ answer: @escaping Answer) {
         self.exchange = exchange
         self.terms = terms
         self.asides = asides
         self.answer = answer
-        (left, leave) = AsyncStream.makeStream()
     }
 
     /// - Parameter answer: gives the answer to the whole body, off the event loop.
@@ -44,7 +42,8 @@ final class WholeCall: BytePipeSink, @unchecked Sendable {
         let call = WholeCall(exchange, terms, asides, answer)
         guard terms.takesBody, exchange.hasBody else {
             call.complete()
-            exchange.attach(call)
+            // A body that nobody reads would never end.
+            if !exchange.hasBody { exchange.attach(call) }
             return
         }
         call.timer = exchange.eventLoop.assumeIsolated().scheduleTask(in: terms.patience) {
@@ -75,10 +74,10 @@ final class WholeCall: BytePipeSink, @unchecked Sendable {
     private func complete() {
         guard !isComplete, !exchange.isAnswered else { return }
         isComplete = true
-        let (exchange, terms, answer, body, left) = (exchange, terms, answer, body, left)
+        let (exchange, terms, answer, body, presence) = (exchange, terms, answer, body, presence)
         let limit = Duration.nanoseconds(terms.patience.nanoseconds)
         let isTaken = asides.add {
-            let response = await withDeadline(limit) { await Self.answer(answer, to: body, unless: left) }
+            let response = await presence.during { await withDeadline(limit) { await answer(body) } }
             exchange.eventLoop.execute {
                 guard let response else { return exchange.respond(with: terms.tooLate) }
                 guard (200...599).contains(response.status),
@@ -91,27 +90,10 @@ final class WholeCall: BytePipeSink, @unchecked Sendable {
         if !isTaken { exchange.respond(with: .overloaded()) }
     }
 
-    /// Nobody is to take for whoever has left what can be taken only once.
-    private static func answer(
-        _ answer: @escaping Answer, to body: ByteBuffer, unless left: AsyncStream<Never>
-    ) async -> AccessResponse {
-        await withTaskGroup(of: AccessResponse?.self) { group in
-            group.addTask { await answer(body) }
-            group.addTask {
-                for await _ in left {}
-                return nil
-            }
-            let response = await group.next() ?? nil
-            group.cancelAll()
-            // Whoever has left is told nothing.
-            return response ?? AccessResponse(status: 503)
-        }
-    }
-
     func pipeWritabilityChanged() {}
 
     func pipeClosed(_ error: (any Error)?) {
         timer?.cancel()
-        leave.finish()
+        presence.left()
     }
 }

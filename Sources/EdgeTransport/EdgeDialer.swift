@@ -98,6 +98,8 @@ final class EdgeDialer: Sendable {
     private func pass<Link: Sendable>(
         _ proxy: ProxyServer, _ channel: any Channel, _ install: @escaping @Sendable (any Channel) throws -> Link
     ) -> EventLoopFuture<Link> {
+        // Closed meanwhile, by a cancellation: nothing would tell a handler that is added now.
+        guard channel.isActive else { return channel.eventLoop.makeFailedFuture(ChannelError.ioOnClosedChannel) }
         let promise = channel.eventLoop.makePromise(of: Link.self)
         let timer = channel.eventLoop.scheduleTask(in: configuration.startTimeout) {
             promise.fail(ChannelError.connectTimeout(self.configuration.startTimeout))

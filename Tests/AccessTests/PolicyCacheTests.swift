@@ -103,8 +103,8 @@ struct PolicyCacheTests {
     private func makeCache(leastPause: Duration = .zero) -> PolicyCache {
         PolicyCache(
             source: source, clock: clock, interval: .milliseconds(250), maximumAge: .seconds(30),
-            grace: .seconds(60), leastPause: leastPause, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        )
+            grace: .seconds(60), leastPause: leastPause,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
     /// Runs the loop beside `body`, which starts when the first look is over, and ends it after.
@@ -165,42 +165,6 @@ struct PolicyCacheTests {
             // The version did not change, so what was loaded before is still right.
             #expect(source.state.withLock(\.loadCalls) == 1)
         }
-    }
-
-    @Test func `what was open stays for the grace, and then all are told that the policy is lost`() async throws {
-        let cache = makeCache()
-        source.open("a.test")
-        try await whileRunning(cache) {
-            let told = Atomic(0)
-            cache.onChange { told.add(1, ordering: .relaxed) }
-            source.set { $0.isFailing = true }
-            await tick(.seconds(90))
-            #expect(cache.snapshot == .unavailable)
-            #expect(told.load(ordering: .relaxed) == 0)
-            await tick()
-            #expect(cache.snapshot == .lost)
-            await tick()
-            #expect(told.load(ordering: .relaxed) == 1)
-            source.set { $0.isFailing = false }
-            await tick()
-            #expect(isOpen("a.test", cache))
-        }
-    }
-
-    @Test func `looks on demand keep a pause, and share it`() async throws {
-        let cache = makeCache(leastPause: .milliseconds(20))
-        try await cache.refreshNow()
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for _ in 0..<50 { group.addTask { try await cache.refreshNow() } }
-            await clock.waitForSleepers(1)
-            #expect(source.state.withLock(\.versionCalls) == 1)
-            while await cache.waiting < 49 { await Task.yield() }
-            clock.advance(by: .milliseconds(20))
-            await clock.waitForSleepers(1)
-            clock.advance(by: .milliseconds(20))
-            try await group.waitForAll()
-        }
-        #expect(source.state.withLock(\.versionCalls) == 3)
     }
 
     @Test func `a source that hangs closes the doors as well`() async throws {
@@ -288,6 +252,56 @@ struct PolicyCacheTests {
         #expect(isOpen("a.test", cache))
     }
 
+    @Test func `whoever waits for a look may leave before it ends`() async throws {
+        let cache = makeCache()
+        source.set { $0.isHeld = true }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await cache.refreshNow() }
+            await source.waitForCalls(1)
+            await withThrowingTaskGroup(of: Void.self) { waiters in
+                for _ in 0..<2 { waiters.addTask { try await cache.refreshNow() } }
+                while await cache.waiting < 2 { await Task.yield() }
+                waiters.cancelAll()
+                while let result = await waiters.nextResult() {
+                    #expect(throws: CancellationError.self) { try result.get() }
+                }
+            }
+            source.release()
+            try await group.waitForAll()
+        }
+        // Nobody holds the turn.
+        try await cache.refreshNow()
+        #expect(source.state.withLock(\.versionCalls) == 2)
+    }
+
+    @Test func `two looks never follow each other too closely, and whoever comes in the pause shares the next`()
+        async throws
+    {
+        let cache = makeCache(leastPause: .milliseconds(20))
+        try await cache.refreshNow()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<50 { group.addTask { try await cache.refreshNow() } }
+            await clock.waitForSleepers(1)
+            while await cache.sharing < 49 { await Task.yield() }
+            #expect(source.state.withLock(\.versionCalls) == 1)
+            clock.advance(by: .milliseconds(20))
+            try await group.waitForAll()
+        }
+        #expect(source.state.withLock(\.versionCalls) == 2)
+    }
+
+    @Test func `what was admitted outlives the policy by a grace`() async throws {
+        let cache = makeCache()
+        #expect(!cache.isLost)
+        try await cache.refreshNow()
+        clock.advance(by: .seconds(90))
+        #expect(!cache.snapshot.isAvailable && !cache.isLost)
+        clock.advance(by: .milliseconds(1))
+        #expect(cache.isLost)
+        try await cache.refreshNow()
+        #expect(!cache.isLost)
+    }
+
     @Test func `cancelling the loop ends it`() async throws {
         let cache = makeCache()
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -302,7 +316,7 @@ struct PolicyCacheTests {
 
 struct RefreshScheduleTests {
     @Test func `its life as a transcript`() {
-        var schedule = RefreshSchedule(interval: .seconds(1), maximumAge: .seconds(10), grace: .seconds(100))
+        var schedule = RefreshSchedule(interval: .seconds(1), maximumAge: .seconds(10), grace: .seconds(5))
         #expect(!schedule.isFresh(at: .zero))
         #expect(schedule.failed(at: .seconds(1)) == .reportClosed)
         #expect(schedule.failed(at: .seconds(2)) == .none)
@@ -316,22 +330,12 @@ struct RefreshScheduleTests {
         #expect(schedule.isFresh(at: .seconds(14)))
         #expect(!schedule.isFresh(at: .milliseconds(14_001)))
         #expect(schedule.failed(at: .seconds(15)) == .reportClosed)
-        #expect(schedule.confirmed(version: 8, startedAt: .seconds(16)) == .reportRecovered)
+        #expect(schedule.failed(at: .seconds(19)) == .none)
+        #expect(schedule.failed(at: .milliseconds(19_001)) == .reportLost)
+        #expect(schedule.failed(at: .seconds(20)) == .none)
+        #expect(schedule.confirmed(version: 8, startedAt: .seconds(21)) == .reportRecovered)
         #expect(schedule.confirmed(version: 8, startedAt: .seconds(12)) == .none)
-        #expect(schedule.isFresh(at: .seconds(26)))
-    }
-
-    @Test func `it is lost once the grace is over`() {
-        var schedule = RefreshSchedule(interval: .seconds(1), maximumAge: .seconds(10), grace: .seconds(20))
-        #expect(!schedule.isLost(at: .seconds(100)))
-        #expect(schedule.confirmed(version: 1, startedAt: .zero) == .none)
-        #expect(schedule.failed(at: .seconds(11)) == .reportClosed)
-        #expect(!schedule.isLost(at: .seconds(30)))
-        #expect(schedule.failed(at: .seconds(30)) == .none)
-        #expect(schedule.isLost(at: .seconds(31)))
-        #expect(schedule.failed(at: .seconds(31)) == .reportLost)
-        #expect(schedule.failed(at: .seconds(32)) == .none)
-        #expect(schedule.confirmed(version: 1, startedAt: .seconds(33)) == .reportRecovered)
+        #expect(schedule.isFresh(at: .seconds(31)))
     }
 }
 

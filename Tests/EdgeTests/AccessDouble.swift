@@ -17,7 +17,14 @@ final class AccessDouble: AccessService {
         var signed = 0
     }
 
+    enum Hold: Sendable { case begun, cancelled }
+
     private let state = Mutex(State())
+    /// What becomes of questions for `/hold`, which are answered only by the end of the task.
+    let holds: AsyncStream<Hold>
+    private let held: AsyncStream<Hold>.Continuation
+
+    init() { (holds, held) = AsyncStream.makeStream(of: Hold.self) }
 
     func issue(_ token: String, _ claims: TokenClaims) { state.withLock { $0.tokens[token] = claims } }
     func stopSigning() { state.withLock { $0.signs = false } }
@@ -60,6 +67,13 @@ final class AccessDouble: AccessService {
     }
 
     func respond(to request: AccessRequest, application: AccessApplication?) async -> AccessResponse {
+        if request.target == "/hold" {
+            held.yield(.begun)
+            let (never, source) = AsyncStream.makeStream(of: Never.self)
+            for await _ in never {}
+            source.finish()
+            held.yield(.cancelled)
+        }
         let words = [
             "own", request.method, request.host, request.target, application?.id ?? "none",
             String(buffer: request.body),
@@ -73,10 +87,13 @@ final class PolicyDouble: PolicySource {
     private struct State {
         var version = 1
         var snapshot: AccessSnapshot
-        var isFailing = false
+        var isLost = false
     }
 
-    struct Failure: Error {}
+    struct Lost: Error {}
+
+    /// Nothing can be read any more.
+    func lose() { state.withLock { $0.isLost = true } }
 
     private let state: Mutex<State>
 
@@ -89,15 +106,13 @@ final class PolicyDouble: PolicySource {
         }
     }
 
-    /// Answers nothing any more.
-    func fail() { state.withLock { $0.isFailing = true } }
-
     func version() async throws -> Int {
         try state.withLock { state in
-            if state.isFailing { throw Failure() }
+            if state.isLost { throw Lost() }
             return state.version
         }
     }
+
     func load() async throws -> AccessSnapshot { state.withLock(\.snapshot) }
 }
 

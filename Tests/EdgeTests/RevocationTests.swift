@@ -9,6 +9,7 @@ import Logging
 import NIOCore
 import NIOHTTP1
 import Synchronization
+import TestKit
 import Testing
 import TunnelConfig
 
@@ -137,36 +138,44 @@ struct RevocationTests {
     }
 
     @Test(arguments: [true, false])
-    func `What a service token's cookie opened ends with the cookie, or when its like are revoked`(
-        expires: Bool
-    ) async throws {
-        access.issue(
-            "robot",
-            TokenClaims(
-                kind: .app, audience: [Cast.audience], subject: "", sessionID: nil, serviceTokenID: Cast.robot.id,
-                issuedAt: Date(), expiresAt: Date() + (expires ? 2 : 600)))
-        let application = try Cast.application(.rdp, [Cast.policy(.nonIdentity, .anyValidServiceToken), Cast.alice])
+    func `What a service token's cookie opened ends with it, and when it is revoked`(expires: Bool) async throws {
+        let program = TokenClaims(
+            kind: .app, audience: [Cast.audience], subject: "", sessionID: nil, serviceTokenID: Cast.robot.id,
+            issuedAt: Date() + 1, expiresAt: Date() + (expires ? 2 : 600))
+        access.issue("program", program)
+        let application = try Cast.application(
+            .tcp, [Cast.policy(.nonIdentity, .anyValidServiceToken), Cast.alice])
         try await withEdge(Cast.snapshot(application)) { setting in
-            let visitor = try await socket(setting.edge, "Cookie: CF_Authorization=robot\r\n")
+            let visitor = try await socket(setting.edge, "Cookie: CF_Authorization=program\r\n")
             if !expires {
-                setting.policies.set(try Cast.snapshot(application, revokedBefore: [Cast.audience: Date() + 1]))
+                setting.policies.set(try Cast.snapshot(application, revokedBefore: [Cast.audience: Date() + 2]))
             }
-            let reason = expires ? "the login has expired" : "the session was ended"
-            #expect(try await visitor.end().contains(reason))
+            let reason = Self.farewell(expires ? "the login has expired" : "the session was ended")
+            #expect(try await visitor.endBytes().suffix(reason.count) == reason[...])
         }
     }
 
     @Test
-    func `A policy that cannot be read for too long ends what is open`() async throws {
+    func `When the policy is lost for long, what it let in ends, but not at once`() async throws {
         access.issue("good", Cast.claims())
-        let source = PolicyDouble(try Cast.snapshot(Cast.application(.rdp)))
+        let (clock, source) = (ManualClock(), PolicyDouble(try Cast.snapshot(Cast.application(.rdp))))
+        var limits = EdgeLimits()
+        limits.admissionCheck = .milliseconds(20)
         let policies = PolicyCache(
-            source: source, maximumAge: .milliseconds(500), grace: .milliseconds(500), logger: EdgeHarness.quiet)
-        try await EdgeHarness.with(access: access, policies: policies) { edge in
-            let connector = try await edge.connector { WebSocketTests.accept($0) }
+            source: source, clock: clock, maximumAge: .seconds(30), grace: .seconds(120), leastPause: .zero,
+            logger: EdgeHarness.quiet)
+        try await EdgeHarness.with(limits: limits, access: access, policies: policies) { edge in
+            let connector = try await edge.connector(serve: WebSocketTests.accept)
             let visitor = try await socket(edge)
-            source.fail()
-            #expect(try await visitor.end().contains("the policy could not be read for too long"))
+            source.lose()
+            clock.advance(by: .seconds(31))
+            #expect(!policies.snapshot.isAvailable)
+            #expect(try await edge.curl(Self.host).status == 503)
+            try await visitor.send(ByteBuffer(bytes: [0x82, 5] + Array("still".utf8)))
+            _ = try await visitor.received("still")
+            clock.advance(by: .seconds(120))
+            let reason = Self.farewell("the edge cannot read its access policy")
+            #expect(try await visitor.endBytes().suffix(reason.count) == reason[...])
             try await connector.close()
         }
     }

@@ -5,18 +5,10 @@ import Synchronization
 /// Keeps the current Access policy at hand, so that deciding about a request never waits.
 ///
 /// Lives as long as the edge. `run()` looks at the source once an interval and loads when its version changed. While the
-/// source fails the last policy is served until `maximumAge`, then everything is closed, and after `grace` what is open
-/// ends. That age is checked whenever the policy is read, so a source that hangs, or a `run()` that ended, closes the doors
-/// as well.
+/// source fails the last policy is served until `maximumAge`, then everything is closed. That age is checked whenever the
+/// policy is read, so a source that hangs, or a `run()` that ended, closes the doors as well. What is open outlives that by
+/// a grace, so that a short trouble of the source cuts nobody's session, and ends then (`isLost`).
 package actor PolicyCache {
-    private enum Turn {
-        /// Nobody refreshes now: do it, for yourself and for those who wait with you.
-        case lead
-        case over(Result<Void, any Error>)
-    }
-
-    private typealias Waiter = CheckedContinuation<Turn, Never>
-
     private struct Served: Sendable {
         var snapshot = AccessSnapshot.unavailable
         var schedule: RefreshSchedule
@@ -32,22 +24,29 @@ package actor PolicyCache {
     private let hooks = Mutex<[@Sendable () -> Void]>([])
     private let jitter: @Sendable () -> Double
 
-    private var isRefreshing = false
+    private enum Phase {
+        case idle
+        /// Somebody leads, and the look has not begun: whoever comes now shares it.
+        case pausing
+        case looking
+    }
+
+    private var phase = Phase.idle
     private var lastLook: Duration?
     /// They share the refresh that runs now.
-    private var followers: [Waiter] = []
+    private var followers: [PolicyWaiter] = []
     /// They came while it ran, and it may have missed what they changed: they share the next one.
-    private var latecomers: [Waiter] = []
+    private var latecomers: [PolicyWaiter] = []
 
     /// - Parameters:
-    ///   - grace: how much longer than `maximumAge` those may stay who were let in.
-    ///   - leastPause: between the beginnings of two looks, however many strangers knock.
+    ///   - grace: how long beyond `maximumAge` open streams stay.
+    ///   - leastPause: between the begins of two looks, however many ask for one.
     ///   - jitter: what part of the interval the next pause is, so that edges do not ask one store in step.
     package init(
         source: any PolicySource, clock: any Clock<Duration> = ContinuousClock(),
-        interval: Duration = .milliseconds(250), maximumAge: Duration = .seconds(30),
-        grace: Duration = .seconds(300), leastPause: Duration = .milliseconds(20),
-        jitter: @escaping @Sendable () -> Double = { .random(in: 0.8...1) }, logger: Logger
+        interval: Duration = .milliseconds(250), maximumAge: Duration = .seconds(30), grace: Duration = .seconds(120),
+        leastPause: Duration = .milliseconds(20), jitter: @escaping @Sendable () -> Double = { .random(in: 0.8...1) },
+        logger: Logger
     ) {
         self.source = source
         self.jitter = jitter
@@ -56,19 +55,23 @@ package actor PolicyCache {
         self.leastPause = leastPause
         self.logger = logger
         elapsed = Self.stopwatch(clock)
-        served = Mutex(Served(schedule: RefreshSchedule(interval: interval, maximumAge: maximumAge, grace: grace)))
+        let schedule = RefreshSchedule(interval: interval, maximumAge: maximumAge, grace: grace)
+        served = Mutex(Served(schedule: schedule))
     }
 
     /// The policy to decide by, now. Never waits; callable from an event loop.
     package nonisolated var snapshot: AccessSnapshot {
         let now = elapsed()
-        return served.withLock { served in
-            if served.schedule.isFresh(at: now) { return served.snapshot }
-            return served.schedule.isLost(at: now) ? .lost : .unavailable
-        }
+        return served.withLock { $0.schedule.isFresh(at: now) ? $0.snapshot : .unavailable }
     }
 
-    /// Has `hook` called after each change of the policy, and when it is lost. It must not wait.
+    /// Whether there has been no policy for so long that what it admitted has to end. Never waits.
+    package nonisolated var isLost: Bool {
+        let now = elapsed()
+        return served.withLock { $0.schedule.isLost(at: now) }
+    }
+
+    /// Has `hook` called after each change of the policy, from then on. It must not wait.
     package nonisolated func onChange(_ hook: @escaping @Sendable () -> Void) {
         hooks.withLock { $0.append(hook) }
     }
@@ -77,16 +80,22 @@ package actor PolicyCache {
     package func run() async {
         while !Task.isCancelled {
             // Somebody else's refresh is as good as ours.
-            if !isRefreshing { _ = await lead() }
+            if phase == .idle { _ = await lead() }
             do { try await clock.sleep(for: interval * jitter(), tolerance: nil) } catch { return }
         }
     }
 
-    /// Returns when a look at the source that began after this call has ended, and throws what made it fail. Callers at the
-    /// same time share one look; there is never more than one.
+    /// Returns when a look at the source that began after this call has ended, and throws what made it fail, or when the
+    /// task is cancelled. Callers at the same time share one look; there is never more than one, and never two within
+    /// `leastPause`.
     package func refreshNow() async throws {
-        guard isRefreshing else { return try await lead().get() }
-        switch await withCheckedContinuation({ latecomers.append($0) }) {
+        let waiter = PolicyWaiter()
+        switch phase {
+        case .idle: return try await lead().get()
+        case .pausing: followers.append(waiter)
+        case .looking: latecomers.append(waiter)
+        }
+        switch await waiter.turn() {
         case .lead: try await lead().get()
         case .over(let result): try result.get()
         }
@@ -94,16 +103,15 @@ package actor PolicyCache {
 
     /// How many wait for the look after the one that runs.
     var waiting: Int { latecomers.count }
+    /// How many wait for the one that runs, beside whoever leads it.
+    var sharing: Int { followers.count }
 
     private func lead() async -> Result<Void, any Error> {
-        isRefreshing = true
         let result: Result<Void, any Error>
         do {
-            if let lastLook {
-                let pause = lastLook + leastPause - elapsed()
-                if pause > .zero { try await clock.sleep(for: pause, tolerance: nil) }
-            }
-            lastLook = elapsed()
+            phase = .pausing
+            try await pause()
+            phase = .looking
             try await look()
             result = .success(())
         } catch {
@@ -113,6 +121,12 @@ package actor PolicyCache {
         return result
     }
 
+    private func pause() async throws {
+        let left = lastLook.map { $0 + leastPause - elapsed() } ?? .zero
+        if left > .zero { try await clock.sleep(for: left, tolerance: nil) }
+        lastLook = elapsed()
+    }
+
     private func handOver(_ result: Result<Void, any Error>) {
         let finished = followers
         followers = []
@@ -120,17 +134,19 @@ package actor PolicyCache {
             // Only the leader was cancelled; the others still want their answer.
             latecomers = finished + latecomers
         } else {
-            for waiter in finished { waiter.resume(returning: .over(result)) }
+            for waiter in finished { waiter.settle(.over(result)) }
         }
-        guard !latecomers.isEmpty else {
-            isRefreshing = false
+        phase = .idle
+        while !latecomers.isEmpty {
+            let next = latecomers.removeFirst()
+            // Who was cancelled meanwhile takes no turn.
+            guard next.settle(.lead) else { continue }
+            followers = latecomers
+            latecomers = []
+            // Still refreshing: the turn is handed on, not given up.
+            phase = .pausing
             return
         }
-        let next = latecomers.removeFirst()
-        followers = latecomers
-        latecomers = []
-        // Still refreshing: the turn is handed on, not given up.
-        next.resume(returning: .lead)
     }
 
     private func look() async throws {
@@ -144,19 +160,13 @@ package actor PolicyCache {
                 return served.schedule.confirmed(version: version, startedAt: start)
             }
             log(report)
-            if loaded != nil { tell() }
+            if loaded != nil { for hook in hooks.withLock(\.self) { hook() } }
         } catch {
             if Task.isCancelled { throw CancellationError() }
             let now = elapsed()
-            let report = served.withLock { $0.schedule.failed(at: now) }
-            log(report, error)
-            if report == .reportLost { tell() }
+            log(served.withLock { $0.schedule.failed(at: now) }, error)
             throw error
         }
-    }
-
-    private func tell() {
-        for hook in hooks.withLock(\.self) { hook() }
     }
 
     private func log(_ report: RefreshSchedule.ReportAction, _ error: (any Error)? = nil) {
@@ -168,7 +178,8 @@ package actor PolicyCache {
         case .reportClosed:
             logger.error("Access policy cannot be read, every hostname is closed", metadata: metadata)
         case .reportLost:
-            logger.error("Access policy cannot be read, what is open ends", metadata: metadata)
+            logger.error(
+                "Access policy cannot be read for too long, open streams end as well", metadata: metadata)
         case .reportRecovered:
             logger.info("Access policy can be read again")
         }

@@ -14,7 +14,7 @@ package struct RefreshSchedule: Sendable, Hashable {
         case reportFailing
         /// The last policy is too old; everything is closed.
         case reportClosed
-        /// It is too old even for what was open before.
+        /// It has been too old for so long that what is open ends as well.
         case reportLost
         /// The source works again.
         case reportRecovered
@@ -26,14 +26,14 @@ package struct RefreshSchedule: Sendable, Hashable {
     package let interval: Duration
     /// How long a policy is served without the source confirming it.
     package let maximumAge: Duration
-    /// How much longer who was let in may stay.
+    /// How long beyond that streams stay open that it once admitted.
     package let grace: Duration
 
     private var version: Int?
     private var confirmedAt: Duration?
     private var health = Health.good
 
-    package init(interval: Duration, maximumAge: Duration, grace: Duration = .zero) {
+    package init(interval: Duration, maximumAge: Duration, grace: Duration) {
         self.interval = interval
         self.maximumAge = maximumAge
         self.grace = grace
@@ -59,7 +59,8 @@ package struct RefreshSchedule: Sendable, Hashable {
         defer { health = next }
         guard next != health else { return .none }
         return switch next {
-        case .good, .failing: .reportFailing
+        case .good: .none
+        case .failing: .reportFailing
         case .closed: .reportClosed
         case .lost: .reportLost
         }
@@ -70,7 +71,7 @@ package struct RefreshSchedule: Sendable, Hashable {
         confirmedAt.map { now - $0 <= maximumAge } ?? false
     }
 
-    /// Whether even what was open before has to end.
+    /// Whether what was admitted by the policy has to end as well. Before the first look nothing was admitted.
     package func isLost(at now: Duration) -> Bool {
         confirmedAt.map { now - $0 > maximumAge + grace } ?? false
     }

@@ -50,6 +50,12 @@ package struct AccessAppAddCommand: AdministrationCommand {
         guard open == (serviceTokens.isEmpty && allow.isEmpty) else {
             throw ValidationError("say who may visit: either --open, or --service-token CLIENT_ID and --allow SELECTOR")
         }
+        guard (type == .bastion) != destinations.isEmpty else {
+            throw ValidationError(
+                destinations.isEmpty
+                    ? "say where the bastion may lead: --destination HOST:PORT or --destination BLOCK:PORT"
+                    : "--destination is for bastions: add --type bastion")
+        }
     }
 
     package func perform(_ administration: Administration) async throws -> Report {
