@@ -147,7 +147,7 @@ extension StreamProxy {
         }
 
         /// One line for each stream that could not be served, with the official keys.
-        private func log(_ error: OriginError) {
+        func log(_ error: OriginError) {
             guard !hasLogged else { return }
             hasLogged = true
             proxy.metrics.requestErrors.increment()

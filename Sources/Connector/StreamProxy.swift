@@ -2,7 +2,7 @@ package import Access
 package import ByteStream
 import EdgeTransport
 package import Logging
-import NIOCore
+package import NIOCore
 import NIOHTTP1
 import OriginTransport
 package import ServiceHost
@@ -34,6 +34,8 @@ package struct StreamProxy: Sendable {
             limits.pingsUnanswered = .max
             return limits
         }()
+        /// How long a SOCKS client may take to name its destination.
+        package var socksPatience = TimeAmount.seconds(15)
 
         package init() {}
     }
@@ -46,7 +48,7 @@ package struct StreamProxy: Sendable {
     private let routes: @Sendable () -> RoutingTable
     private let tags: @Sendable () -> [(name: String, value: String)]
     private let origins = HTTPOrigins()
-    private let dialer = OriginDialer()
+    let dialer = OriginDialer()
     private let start = ContinuousClock.now
 
     /// - Parameters:
@@ -100,7 +102,7 @@ package struct StreamProxy: Sendable {
         case .tcp, .bastion: serveStream(visit, rule)
         case .httpStatus(let status): visit.answer(status: status)
         case .helloWorld: serveHelloWorld(visit)
-        case .socksProxy: visit.fail(OriginError(.unsupported, "the SOCKS proxy is not in this version"))
+        case .socksProxy: serveSOCKS(visit, rule)
         }
     }
 
@@ -165,17 +167,26 @@ package struct StreamProxy: Sendable {
             }
         connect(visit, dial) { pipe in
             if rule.service == .bastion { visit.logDestination(destination) }
-            var headers = HTTPHeaders()
-            if let key = stream.request.headers.first(name: "sec-websocket-key") {
-                headers = [
-                    "Connection": "Upgrade", "Upgrade": "websocket",
-                    "Sec-Websocket-Accept": WebSocketHandshake.accept(forKey: key),
-                ]
+            let messages = accept(visit)
+            if options.proxyType == "socks" {
+                joinSOCKS(visit, messages, pipe)
+            } else {
+                visit.join(messages, pipe, limits: settings.streamLimits)
             }
-            visit.respond(StreamResponse(status: 101, headers: headers))
-            let messages = WebSocketPipe(stream, role: .server, limits: settings.webSocketLimits)
-            visit.join(messages, pipe, limits: settings.streamLimits)
         }
+    }
+
+    /// Answers the upgrade of a stream service; the bytes are in the messages from then on.
+    func accept(_ visit: Visit) -> WebSocketPipe {
+        var headers = HTTPHeaders()
+        if let key = visit.stream.request.headers.first(name: "sec-websocket-key") {
+            headers = [
+                "Connection": "Upgrade", "Upgrade": "websocket",
+                "Sec-Websocket-Accept": WebSocketHandshake.accept(forKey: key),
+            ]
+        }
+        visit.respond(StreamResponse(status: 101, headers: headers))
+        return WebSocketPipe(visit.stream, role: .server, limits: settings.webSocketLimits)
     }
 
     // MARK: Bytes to an address
@@ -201,8 +212,15 @@ package struct StreamProxy: Sendable {
         }
     }
 
-    /// Waits for a dial of a stream service, unless the visitor leaves first.
     private func connect(_ visit: Visit, _ dial: EventLoopFuture<ChannelPipe>, then: @escaping (ChannelPipe) -> Void) {
+        connect(visit, dial, failed: { visit.fail($0) }, then: then)
+    }
+
+    /// Waits for a dial of a stream service, unless the visitor leaves first.
+    func connect(
+        _ visit: Visit, _ dial: EventLoopFuture<ChannelPipe>, failed: @escaping (OriginError) -> Void,
+        then: @escaping (ChannelPipe) -> Void
+    ) {
         let began = ContinuousClock.now
         dial.assumeIsolated().whenComplete { result in
             switch result {
@@ -215,7 +233,7 @@ package struct StreamProxy: Sendable {
                 then(pipe)
             case .failure(let error):
                 metrics.connectErrors.increment()
-                visit.fail(
+                failed(
                     error as? OriginError ?? OriginError(.unreachable, "no connection to the origin", cause: error))
             }
         }

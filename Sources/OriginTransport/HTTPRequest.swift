@@ -71,12 +71,31 @@ package struct HTTPRequest: Sendable {
         let named = Set(headers[canonicalForm: "connection"].map { $0.lowercased() })
         for (name, value) in headers {
             let lowercased = name.lowercased()
-            guard !Self.isHopByHop(lowercased, value), !named.contains(lowercased) else { continue }
+            guard !Self.isHopByHop(lowercased, value), !named.contains(lowercased) || Self.isOfTheEdge(lowercased)
+            else {
+                continue
+            }
             guard !name.isEmpty, name.utf8.allSatisfy(Self.isToken), value.utf8.allSatisfy(Self.isFieldByte) else {
                 throw OriginError(.requestInvalid, "a header of the request holds bytes that HTTP/1.1 cannot carry")
             }
             fields.add(name: Self.capitalized(lowercased), value: value)
         }
+    }
+
+    /// The request's trailers as far as HTTP/1.1 can carry them. What frames, routes or vouches for a request counts in
+    /// its head only (RFC 9110 section 6.5.1).
+    static func trailers(_ given: HTTPHeaders?) -> HTTPHeaders? {
+        guard let given else { return nil }
+        var kept = HTTPHeaders()
+        for (name, value) in given {
+            let lowercased = name.lowercased()
+            guard !name.isEmpty, name.utf8.allSatisfy(isToken), value.utf8.allSatisfy(isFieldByte),
+                !isHopByHop(lowercased, value), !isOfTheEdge(lowercased),
+                !["te", "trailer", "authorization", "cookie"].contains(lowercased)
+            else { continue }
+            kept.add(name: capitalized(lowercased), value: value)
+        }
+        return kept.isEmpty ? nil : kept
     }
 
     /// Tells the origin where the body ends.
@@ -105,8 +124,14 @@ package struct HTTPRequest: Sendable {
         return Int(text)
     }
 
+    /// Says who and where the visitor is: no `Connection` of a visitor takes that away.
+    private static func isOfTheEdge(_ name: String) -> Bool {
+        name.hasPrefix("cf-") || name.hasPrefix("x-forwarded-") || name == "cdn-loop"
+    }
+
+    /// `_` counts as `-`: for a server that makes variables of names (CGI, WSGI) they are the same.
     private static func isHopByHop(_ name: String, _ value: String) -> Bool {
-        switch name {
+        switch name.replacing("_", with: "-") {
         case "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "host", "content-length",
             "cf-trace-id":
             true
@@ -123,8 +148,8 @@ package struct HTTPRequest: Sendable {
         }
     }
 
-    static func isFieldByte(_ byte: UInt8) -> Bool {
-        byte != 0 && byte != 0x0A && byte != 0x0D
+    private static func isFieldByte(_ byte: UInt8) -> Bool {
+        byte >= 0x20 && byte != 0x7F || byte == 0x09
     }
 
     /// `user-agent` as `User-Agent`: the official connector sends names so, and old origins look for them so.

@@ -41,11 +41,25 @@ package struct OriginDialer: Sendable {
         }.flatMapThrowing { try ChannelPipe.install(on: $0) }
     }
 
+    /// Connects to the destination that a SOCKS client named, if the rule's `ipRules` allow the address it has. As for a
+    /// bastion, the very addresses that were judged are dialled.
+    package func openPipe(
+        toSOCKS destination: JumpDestination, options: OriginRequest, on eventLoop: any EventLoop
+    ) -> EventLoopFuture<ChannelPipe> {
+        let target = OriginTarget(.tcp(host: destination.host, port: destination.port), scheme: "tcp")
+        let denied = OriginError(.destinationDenied, "no rule in ipRules allows \(destination)")
+        return connect(to: target, options: options, on: eventLoop, denied: denied) { address in
+            address.ipAddress.map { options.ipRulesAllow($0, port: destination.port) } ?? false
+        }.flatMapThrowing { try ChannelPipe.install(on: $0) }
+    }
+
     /// A connected channel with `autoRead` off and nothing in its pipeline.
     ///
-    /// - Parameter permits: asked for every address; those refused are not dialled.
+    /// - Parameters:
+    ///   - denied: the error when no address may be dialled; nil says that of a bastion.
+    ///   - permits: asked for every address; those refused are not dialled.
     func connect(
-        to target: OriginTarget, options: OriginRequest, on eventLoop: any EventLoop,
+        to target: OriginTarget, options: OriginRequest, on eventLoop: any EventLoop, denied: OriginError? = nil,
         permits: (@Sendable (SocketAddress) -> Bool)? = nil
     ) -> EventLoopFuture<any Channel> {
         let deadline = NIODeadline.now() + TimeAmount(options.connectTimeout)
@@ -53,7 +67,7 @@ package struct OriginDialer: Sendable {
         let connected = addresses.flatMap { addresses -> EventLoopFuture<any Channel> in
             let usable = permits.map { addresses.filter($0) } ?? addresses
             guard !usable.isEmpty else {
-                return eventLoop.makeFailedFuture(Self.denied("\(target)", resolved: true))
+                return eventLoop.makeFailedFuture(denied ?? Self.denied("\(target)", resolved: true))
             }
             return Self.connect(to: target, usable, options: options, deadline: deadline, on: eventLoop)
         }

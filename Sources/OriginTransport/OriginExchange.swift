@@ -180,7 +180,8 @@ package final class OriginExchange: BytePipe {
     private func sendEnd(_ trailers: HTTPHeaders?) {
         requestEnd = .sent
         // Trailers need chunks to follow.
-        connection?.end(trailers: head.headers.contains(name: "transfer-encoding") ? trailers : nil)
+        connection?.end(
+            trailers: head.headers.contains(name: "transfer-encoding") ? HTTPRequest.trailers(trailers) : nil)
     }
 
     // MARK: BytePipe

@@ -45,6 +45,9 @@ extension ConfigReader {
         } catch {
             throw error.located(file: path, line: entry.line, key: "\(entry.key) (\(service))")
         }
+        if service == .socksProxy, request.ipRules.isEmpty {
+            warn(entry, "the SOCKS proxy reaches nothing without ipRules in originRequest")
+        }
         for key in own.ineffectiveKeys(for: service) {
             let line = fields["originRequest"]?.line
             warnings.append(

@@ -146,6 +146,7 @@ extension OriginRequest.Overrides {
         case .http(_, _, let tls), .unix(_, let tls): (isHTTP, isTLS) = (true, tls)
         default: (isHTTP, isTLS) = (false, false)
         }
+        let isTCP = if case .tcp = service { true } else { false }
         func note(_ name: String, _ isSet: Bool, unless applies: Bool) {
             if isSet, !applies { keys.append(name) }
         }
@@ -161,6 +162,7 @@ extension OriginRequest.Overrides {
         note("httpHostHeader", httpHostHeader != nil, unless: isHTTP)
         note("disableChunkedEncoding", disableChunkedEncoding != nil, unless: isHTTP)
         note("bastion", bastionAllow != nil, unless: service == .bastion)
+        note("proxyType", proxyType == "socks", unless: isTCP || service == .bastion)
         note("proxyAddress", proxyAddress != nil, unless: false)
         note("proxyPort", proxyPort != nil, unless: false)
         note("ipRules", ipRules != nil, unless: service == .socksProxy)

@@ -89,6 +89,12 @@ package struct OriginRequest: Hashable, Sendable {
         /// Empty: every port.
         package var ports: [Int]
         package var allow: Bool
+
+        package init(prefix: IPPrefix, ports: [Int] = [], allow: Bool) {
+            self.prefix = prefix
+            self.ports = ports
+            self.allow = allow
+        }
     }
 
     /// `access`: the assertion of an Access team that requests must carry, checked by the connector.
@@ -182,16 +188,23 @@ package struct OriginRequest: Hashable, Sendable {
 }
 
 extension OriginRequest {
+    /// What `ipRules` say of an address, without brackets: the first rule that meets it decides, none refuses it.
+    ///
+    /// The unspecified address, by which Linux means itself, is refused whatever they say: a rule against loopback must
+    /// not be passed by that.
+    package func ipRulesAllow(_ text: String, port: Int) -> Bool {
+        guard let address = IPAddress(text)?.unmapped, address.bits != 0 else { return false }
+        let rule = ipRules.first { rule in
+            rule.prefix.unmapped.contains(address) && (rule.ports.isEmpty || rule.ports.contains(port))
+        }
+        return rule?.allow ?? false
+    }
+
     /// Throws when serving `service` with these options would leave out a check that was asked for.
     ///
     /// Every way to a running rule goes through here: the configuration file and the command line.
     package func checkServable(_ service: OriginService) throws(ConfigError) {
         try access?.checkServable()
-        if service == .socksProxy || proxyType == "socks" {
-            throw ConfigError(
-                "the SOCKS proxy (socks-proxy, proxyType: socks, --socks5) is not in this version",
-                suggestion: "use service: bastion with an allow-list")
-        }
         if service == .bastion, bastionAllow == nil {
             throw ConfigError(
                 "the bastion has no allow-list, so every machine that this host can reach would be open",

@@ -8,7 +8,7 @@ package enum OriginService: Hashable, Sendable {
     case tcp(scheme: String, host: String, port: Int)
     /// The client names the destination, within an allow-list.
     case bastion
-    /// Parsed and refused in this version.
+    /// The client names the destination in SOCKS5, within `ipRules`.
     case socksProxy
     /// A fixed answer, 100–999.
     case httpStatus(Int)

@@ -118,11 +118,16 @@ struct Chain {
     func connector(
         _ tunnel: Tunnel, ingress: [String: String], program: String = Stage.executable("cloudflared")
     ) async throws -> Program {
-        var lines = ["ingress:"]
-        for (host, service) in ingress.sorted(by: { $0.key < $1.key }) {
-            lines += ["  - hostname: \(host)", "    service: \(service)"]
-        }
-        lines += ["  - service: http_status:404", ""]
+        let rules = ingress.sorted { $0.key < $1.key }.map { "  - hostname: \($0)\n    service: \($1)" }
+        return try await connector(tunnel, rules: rules, program: program)
+    }
+
+    /// The same with rules as they are written in a file, each from its `- hostname:` on.
+    @discardableResult
+    func connector(
+        _ tunnel: Tunnel, rules: [String], program: String = Stage.executable("cloudflared")
+    ) async throws -> Program {
+        let lines = ["ingress:"] + rules + ["  - service: http_status:404", ""]
         let config = try stage.write(lines.joined(separator: "\n"), to: "config-\(tunnel.id).yml")
         let metrics = try freePort()
         let connector = try stage.start(

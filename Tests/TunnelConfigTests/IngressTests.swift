@@ -44,8 +44,6 @@ struct IngressTests {
         ("[{service: bastion}]", "the bastion has no allow-list"),
         ("[{service: x, originRequest: {bastionMode: true}}]", "no allow-list"),
         ("[{service: bastion, bastion: {allow: []}}]", "empty allow-list"),
-        ("[{service: socks-proxy}]", "not in this version"),
-        ("[{service: \"tcp://a\", originRequest: {proxyType: socks}}]", "not in this version"),
         ("[{service: \"tcp://a\", originRequest: {proxyType: other}}]", "\"other\" is not a proxy type"),
         (
             "[{service: \"http://a\", originRequest: {connectTimeout: 30}}]",
@@ -61,6 +59,30 @@ struct IngressTests {
         let error = configError { _ = try file("ingress: \(rules)") }
         #expect(error?.description.contains(message) == true, "\(error?.description ?? "")")
         #expect(error?.line == 1)
+    }
+
+    @Test func `the first of ipRules that meets address and port decides, and none refuses`() throws {
+        let read = try file(
+            """
+            ingress:
+              - service: socks-proxy
+                originRequest:
+                  ipRules:
+                    - {prefix: 10.0.0.0/8, ports: [22, 3389], allow: true}
+                    - {prefix: 127.0.0.0/8, allow: false}
+                    - {prefix: "::ffff:0:0/96", ports: [80], allow: true}
+            """)
+        let options = try #require(read.ingress.first).originRequest
+        let cases: [(String, Int, Bool)] = [
+            ("10.1.2.3", 22, true), ("10.1.2.3", 23, false), ("::ffff:10.1.2.3", 3389, true), ("127.0.0.1", 80, false),
+            ("::ffff:127.0.0.1", 80, false), ("192.0.2.1", 80, true), ("192.0.2.1", 81, false), ("0.0.0.0", 80, false),
+            ("::", 80, false), ("2001:db8::1", 80, false), ("nonsense", 80, false),
+        ]
+        for (address, port, allowed) in cases {
+            #expect(options.ipRulesAllow(address, port: port) == allowed, "\(address):\(port)")
+        }
+        let bare = try file("ingress: [{service: socks-proxy}]")
+        #expect(bare.warnings.contains { $0.message.contains("reaches nothing without ipRules") })
     }
 
     @Test(arguments: [

@@ -92,10 +92,6 @@ struct RoutingTableTests {
             refusal {
                 $0.bastion = true; $0.bastionAllow = ["x:y"]
             }?.hasPrefix("bastion-allow: ") == true)
-        #expect(
-            refusal {
-                $0.url = "a"; $0.originRequest.proxyType = "socks"
-            }?.contains("not in this version") == true)
         let access = OriginRequest.AccessRequirement(required: true, teamName: "t", audTag: [], environment: "")
         #expect(
             refusal {

@@ -31,7 +31,7 @@ struct OriginOptions: ParsableArguments {
     @Option(help: ArgumentHelp("AUD tag of an application whose assertions count; may be repeated.", valueName: "tag"))
     var accessAud: [String] = []
 
-    @Flag(help: .hidden)
+    @Flag(help: "Clients speak SOCKS5 in front of a TCP origin; whatever they ask for, they get that origin.")
     var socks5 = false
 
     @Option(help: "Limit for the TCP connection to the origin (30s).")
