@@ -14,10 +14,10 @@ package struct AccessSession: Hashable, Sendable, Identifiable {
     package let profile: Profile
     package let identity: Identity
 
-    /// Who somebody is, as the identity provider told it: what a store keeps.
     /// A user's oldest sessions end when there would be more: nobody's logins fill the store.
     package static let mostPerUser = 100
 
+    /// Who somebody is, as the identity provider told it: what a store keeps.
     package struct Profile: Hashable, Sendable, Codable {
         /// The user's id with us (a UUID), the same at each login by the same provider.
         package var userID: String

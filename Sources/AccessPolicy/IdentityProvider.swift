@@ -32,6 +32,12 @@ package struct IdentityProvider: Hashable, Sendable, Identifiable {
         package var customMirror: Mirror { Mirror(self, children: []) }
     }
 
+    /// Whether what it says of people means the same by `other`, which has the same issuer.
+    package func vouchesAs(_ other: IdentityProvider) -> Bool {
+        clientID == other.clientID && emailClaim == other.emailClaim
+            && assumesEmailVerified == other.assumesEmailVerified
+    }
+
     package init(
         id: String, name: String? = nil, issuer: String, clientID: String, clientSecret: ClientSecret,
         scopes: [String] = ["email", "profile"], claims: [String] = [], emailClaim: String = "email",

@@ -74,9 +74,10 @@ final class AccessDesk: Sendable {
             exchange.respond(with: .refused(.init(status: 400, reason: "Access has no WebSockets of its own")))
             return
         }
-        let terms = WholeCall.Terms(
+        var terms = WholeCall.Terms(
             takesBody: takesBody, bodyBytes: limits.accessBodyBytes, patience: limits.accessAnswer,
             tooLarge: .accessBody(limit: limits.accessBodyBytes), tooLate: .accessTimeout())
+        if case .store = question { terms.endsWithVisitor = true }
         let (service, visitor, ray) = (service, exchange.connection.visitor, exchange.ray)
         WholeCall.begin(exchange, terms: terms, asides: asides) { body in
             let whole = AccessRequest(

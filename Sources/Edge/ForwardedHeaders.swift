@@ -191,7 +191,8 @@ enum ForwardedHeaders {
             switch folded(parts[0].lowercased()) {
             case "cf-binding", "cf-appsession", "cf-session": return false
             case "cf-authorization": return parts[0] == "CF_Authorization" && parts.last == assertion?[...]
-            default: return true
+            // Some origins end a cookie at a blank, too: what they would read there was not looked at here.
+            default: return !pair.contains("CF_Authorization=")
             }
         }
         guard kept.count < pairs.count else { return value }

@@ -125,7 +125,10 @@ extension VisitorGate {
                         application: application, policy: policy, subject: subject, facts: asked.facts,
                         assertion: token), asked)
             case (.denied(let application, let denial), let subject):
-                let user: String? = if case .user(_, let session) = subject { session.profile.email } else { nil }
+                let user: String? =
+                    if case .user(_, let session) = subject { session.profile.email ?? session.profile.userID } else {
+                        nil
+                    }
                 return .refuse(
                     .init(.denied(asked.host, user: user ?? "You"), application, denial, user: user, mayBeStale: true))
             // The session may have begun a moment ago.
@@ -184,7 +187,7 @@ extension VisitorGate {
         // A page has no business with TCP, by whatever request it tries.
         if application.kind.isTCP || request.isWebSocket && !application.isOpen, hasForeignOrigin(application, request)
         {
-            return .refuse(.init(.foreignOrigin(asked.host), application))
+            return .refuse(.init(.foreignOrigin(asked.host), application, user: admittance.name))
         }
         var admittance = admittance
         if application.kind == .bastion {

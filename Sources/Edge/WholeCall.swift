@@ -4,8 +4,7 @@ import NIOCore
 import NIOHTTP1
 import ServiceHost
 
-/// One request that this process answers itself: gathers its body, has it answered. Lives until it is answered or the
-/// visitor leaves, which cancels the answer: what it would carry is not to be lost with it.
+/// One request that this process answers itself: gathers its body, has it answered. Lives until it is answered.
 // Safety: confined to the exchange's event loop.
 final class WholeCall: BytePipeSink, @unchecked Sendable {
     /// The bounds of a call, and what is said to whoever does not keep them.
@@ -17,6 +16,9 @@ final class WholeCall: BytePipeSink, @unchecked Sendable {
         var patience: TimeAmount
         var tooLarge: EdgePage
         var tooLate: EdgePage
+        /// Whether the work is cancelled when the visitor leaves: where it waits for what can be taken only once. What else
+        /// somebody asked for is done, though nobody waits to hear of it.
+        var endsWithVisitor = false
     }
 
     typealias Answer = @Sendable (ByteBuffer) async -> AccessResponse
@@ -94,6 +96,6 @@ final class WholeCall: BytePipeSink, @unchecked Sendable {
 
     func pipeClosed(_ error: (any Error)?) {
         timer?.cancel()
-        presence.left()
+        if terms.endsWithVisitor { presence.left() }
     }
 }

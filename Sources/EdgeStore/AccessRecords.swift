@@ -57,15 +57,19 @@ struct AccessRecords {
         return made
     }
 
-    /// Ids of providers that were there before and are gone, or others now: who logged in there is nobody we know.
-    func providersLost(since former: AccessRecords) throws -> [String] {
+    /// Providers that were there before and are gone, or whose word means another thing now: what they vouched for does not
+    /// count any more. With another issuer the people are others, too.
+    func providersLost(since former: AccessRecords) throws -> [(id: String, withPeople: Bool)] {
         func providers(_ documents: [AccessDocument]) throws -> [IdentityProvider] {
             try AccessFile(documents.filter { $0.kind == .identityProvider }, isWhole: false).providers
         }
         let now = try providers(documents)
-        return try providers(former.documents).filter { provider in
-            !now.contains { $0.id == provider.id && $0.issuer == provider.issuer }
-        }.map(\.id)
+        return try providers(former.documents).compactMap { provider in
+            guard let now = now.first(where: { $0.id == provider.id }), now.issuer == provider.issuer else {
+                return (provider.id, true)
+            }
+            return now.vouchesAs(provider) ? nil : (provider.id, false)
+        }
     }
 
     /// Refuses a token whose names are taken.

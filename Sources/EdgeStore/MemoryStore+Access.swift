@@ -16,8 +16,10 @@ extension MemoryStore {
         guard try !records.apply(changes).isEmpty else { return }
         let lost = try records.providersLost(since: accessRecords)
         accessRecords = records
-        userIDs = userIDs.filter { !lost.contains($0.key[0]) }
-        sessions = sessions.filter { !lost.contains($0.value.profile.provider) }
+        for (provider, withPeople) in lost {
+            if withPeople { userIDs = userIDs.filter { $0.key[0] != provider } }
+            sessions = sessions.filter { $0.value.profile.provider != provider }
+        }
         revision += 1
     }
 

@@ -40,10 +40,13 @@ extension SQLiteStore {
                         sql: "DELETE FROM accessDocument WHERE kind = ? AND id = ?", arguments: [kind.rawValue, id])
                 }
             }
-            for provider in try records.providersLost(since: former) {
-                try db.execute(sql: "DELETE FROM accessUser WHERE provider = ?", arguments: [provider])
+            for (provider, withPeople) in try records.providersLost(since: former) {
+                if withPeople {
+                    try db.execute(sql: "DELETE FROM accessUser WHERE provider = ?", arguments: [provider])
+                }
                 try db.execute(
-                    sql: "DELETE FROM accessSession WHERE json_extract(profile, '$.provider') = ?",
+                    sql:
+                        "DELETE FROM accessSession WHERE json_valid(profile) AND json_extract(profile, '$.provider') = ?",
                     arguments: [provider])
             }
             try Self.moveRevision(db)
@@ -123,7 +126,7 @@ extension SQLiteStore {
             try db.execute(
                 sql: """
                     DELETE FROM accessSession WHERE id IN (
-                        SELECT id FROM accessSession WHERE json_extract(profile, '$.userID') = ?
+                        SELECT id FROM accessSession WHERE json_valid(profile) AND json_extract(profile, '$.userID') = ?
                         ORDER BY createdAt DESC, rowid DESC LIMIT -1 OFFSET ?)
                     """, arguments: [session.profile.userID, AccessSession.mostPerUser])
         }

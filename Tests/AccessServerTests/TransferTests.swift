@@ -210,7 +210,7 @@ struct TransferStoreTests {
         let store = team.server.transfers
         let key = TransferStore.Key(.tokens, try #require(SealedBox.KeyPair.generate()).publicKey)
         let delivery = TransferStore.Delivery(body: "sealed")
-        #expect(!store.deposit(delivery, for: key))
+        #expect(!store.deposit(delivery, for: key, at: "192.0.2.1"))
         func poll() async {
             await withTaskGroup(of: TransferStore.Outcome.self) { group in
                 group.addTask { await store.poll(key, from: "192.0.2.1") }
@@ -220,14 +220,57 @@ struct TransferStoreTests {
         }
         await poll()
         #expect(store.poller(of: key) == "192.0.2.1")
-        #expect(!store.deposit(.init(body: String(repeating: "a", count: 20_000)), for: key))
-        #expect(store.deposit(delivery, for: key))
-        #expect(!store.deposit(delivery, for: key))
+        #expect(!store.deposit(.init(body: String(repeating: "a", count: 20_000)), for: key, at: "192.0.2.1"))
+        #expect(store.deposit(delivery, for: key, at: "192.0.2.1"))
+        #expect(!store.deposit(delivery, for: key, at: "192.0.2.1"))
         team.pass(301)
         #expect(store.poller(of: key) == nil)
         await poll()
-        #expect(store.deposit(delivery, for: key))
+        #expect(store.deposit(delivery, for: key, at: "192.0.2.1"))
+        // What one was agreed to is nobody else's, who knows the key by its address.
+        #expect(await store.poll(key, from: "198.51.100.9") == .tooMany)
         #expect(await store.poll(key, from: "192.0.2.1") == .delivery(delivery))
         #expect(store.poller(of: key) == nil)
+    }
+
+    @Test func `a delivery goes to whom the person has agreed to, of all who wait`() async throws {
+        let team = try await TeamFixture(providers: [])
+        let store = team.server.transfers
+        let key = TransferStore.Key(.tokens, try #require(SealedBox.KeyPair.generate()).publicKey)
+        await withTaskGroup(of: (String, TransferStore.Outcome).self) { group in
+            for address in ["198.51.100.9", "192.0.2.1"] {
+                let before = store.waiting
+                group.addTask { (address, await store.poll(key, from: address)) }
+                while store.waiting == before { await Task.yield() }
+            }
+            // The other one asked last when this was agreed to.
+            #expect(!store.deposit(.init(body: "sealed"), for: key, at: "198.51.100.9"))
+            #expect(store.deposit(.init(body: "sealed"), for: key, at: "192.0.2.1"))
+            let first = await group.next()
+            #expect(first?.0 == "192.0.2.1" && first?.1 == .delivery(.init(body: "sealed")))
+            group.cancelAll()
+            #expect(await group.next()?.1 == .nothing)
+        }
+    }
+
+    @Test func `whoever has left does not take a delivery along`() async throws {
+        let team = try await TeamFixture(providers: [])
+        let store = team.server.transfers
+        let key = TransferStore.Key(.tokens, try #require(SealedBox.KeyPair.generate()).publicKey)
+        func leavingPoll() async -> TransferStore.Outcome? {
+            await withTaskGroup(of: TransferStore.Outcome.self) { group in
+                group.cancelAll()
+                group.addTask { await store.poll(key, from: "192.0.2.1") }
+                return await group.next()
+            }
+        }
+        await withTaskGroup(of: TransferStore.Outcome.self) { group in
+            group.addTask { await store.poll(key, from: "192.0.2.1") }
+            while store.waiting < 1 { await Task.yield() }
+            group.cancelAll()
+        }
+        #expect(store.deposit(.init(body: "sealed"), for: key, at: "192.0.2.1"))
+        #expect(await leavingPoll() == .nothing)
+        #expect(await store.poll(key, from: "192.0.2.1") == .delivery(.init(body: "sealed")))
     }
 }

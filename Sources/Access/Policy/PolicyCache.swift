@@ -44,7 +44,7 @@ package actor PolicyCache {
     ///   - jitter: what part of the interval the next pause is, so that edges do not ask one store in step.
     package init(
         source: any PolicySource, clock: any Clock<Duration> = ContinuousClock(),
-        interval: Duration = .milliseconds(250), maximumAge: Duration = .seconds(30), grace: Duration = .seconds(120),
+        interval: Duration = .milliseconds(250), maximumAge: Duration = .seconds(30), grace: Duration = .zero,
         leastPause: Duration = .milliseconds(20), jitter: @escaping @Sendable () -> Double = { .random(in: 0.8...1) },
         logger: Logger
     ) {

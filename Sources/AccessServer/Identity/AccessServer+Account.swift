@@ -44,10 +44,9 @@ extension AccessServer {
         _ key: SealedBox.PublicKey, _ storeKey: TransferStore.Key, _ application: AccessApplication, _ person: Person,
         _ call: Call
     ) -> AccessResponse {
-        let ray = call.request.ray
+        let (ray, poller) = (call.request.ray, transfers.poller(of: storeKey) ?? "")
         guard let form = call.form,
-            isFormToken(
-                form["csrf"], "account", person.session.id, key.text, transfers.poller(of: storeKey) ?? "")
+            isFormToken(form["csrf"], "account", person.session.id, key.text, poller)
         else {
             note(.consent, "refused", call) { $0.reason = "the form is not one of this session" }
             return Pages.badRequest("This form is out of date. Open the link once more.").response(ray: ray)
@@ -55,7 +54,7 @@ extension AccessServer {
         guard form["decision"] == "allow" else { return Pages.refused().response(ray: ray) }
         do {
             let text = try accountCertificate?() ?? ""
-            guard transfers.deposit(TransferStore.Delivery(body: text), for: storeKey) else {
+            guard transfers.deposit(TransferStore.Delivery(body: text), for: storeKey, at: poller) else {
                 return Pages.nobodyWaits().response(ray: ray)
             }
         } catch {

@@ -155,6 +155,12 @@ extension AccessServer {
         let session = session(of: try await store.userID(provider: provider.id, subject: identity.subject))
         try await store.openSession(session)
         try await policies.refreshNow()
+        // It may have been taken away while it was asked, and then whom it named is nobody.
+        guard policies.snapshot.providers.contains(provider) else {
+            _ = try await store.endSessions(.id(session.id), at: time)
+            try await policies.refreshNow()
+            return Pages.badRequest("This login is not known any more. Begin again.").response(ray: call.request.ray)
+        }
         note(.login, "ok", call) { $0.describe(session) }
         let token = try await teamToken(for: session, isTransferred: false)
         return await goBack(

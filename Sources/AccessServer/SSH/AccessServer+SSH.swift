@@ -87,6 +87,8 @@ extension AccessServer {
     /// domains. A principal is a plain name, no pattern or list; and nobody becomes root, or another account of the system,
     /// by the name of a mailbox.
     static func principals(of email: String) -> [String] {
+        // Before it is folded: some letters of others become ASCII then, and their owner somebody else.
+        guard email.utf8.allSatisfy({ $0 < 0x80 }) else { return [] }
         let address = email.lowercased()
         guard let at = address.lastIndex(of: "@"), address.utf8.count <= 128 else { return [] }
         func isPlain(_ name: Substring) -> Bool {
@@ -106,7 +108,9 @@ extension AccessServer {
     private static let systemAccounts: Set = [
         "root", "toor", "admin", "administrator", "sudo", "wheel", "daemon", "bin", "sys", "sync", "games", "man", "lp",
         "mail", "news", "uucp", "proxy", "www-data", "backup", "list", "irc", "gnats", "nobody", "sshd", "messagebus",
-        "postgres", "mysql", "cloudflared", "ubuntu", "debian", "ec2-user",
+        "postgres", "mysql", "redis", "nginx", "git", "docker", "jenkins", "ansible", "deploy", "vagrant",
+        "cloudflared",
+        "ubuntu", "debian", "centos", "fedora", "pi", "opc", "ec2-user", "azureuser",
     ]
 
     /// For `TrustedUserCAKeys`.

@@ -96,7 +96,7 @@ extension AccessServer {
         _ handover: Handover, _ application: AccessApplication, _ person: Person,
         _ admission: AccessDecision.Admission, _ call: Call
     ) async -> AccessResponse {
-        let ray = call.request.ray
+        let (ray, poller) = (call.request.ray, poller(of: handover))
         guard let form = call.form, isFormToken(form["csrf"], for: handover, person) else {
             note(.consent, "refused", call) { $0.reason = "the form is not one of this session" }
             return Pages.badRequest("This form is out of date. Open the link once more.").response(ray: ray)
@@ -110,7 +110,8 @@ extension AccessServer {
         }
         do {
             let delivery = try await delivery(handover, application, person, admission)
-            guard let delivery, transfers.deposit(delivery, for: handover.storeKey) else {
+            guard let delivery, transfers.deposit(delivery, for: handover.storeKey, at: poller)
+            else {
                 return Pages.nobodyWaits().response(ray: ray)
             }
         } catch {

@@ -53,13 +53,18 @@ final class TransferStore: Sendable {
 
     private typealias Waiter = CheckedContinuation<Outcome, Never>
 
+    private struct Waiting {
+        let network: String
+        /// Nil until the request has gone to sleep.
+        var waiter: Waiter?
+    }
+
     private struct Slot {
         /// Where the last one asked from.
         var address: String
         var expiresAt: Date
         var delivery: Delivery?
-        /// Nil until the request has gone to sleep.
-        var waiters: [Int: Waiter?] = [:]
+        var waiters: [Int: Waiting] = [:]
     }
 
     private struct State {
@@ -109,14 +114,20 @@ final class TransferStore: Sendable {
         }
     }
 
-    /// Hands over to whoever waits, or keeps it for the next who asks. False when nobody has ever asked, or there is a
-    /// delivery already.
-    func deposit(_ delivery: Delivery, for key: Key) -> Bool {
+    /// Hands over to whoever waits in the network of `address`, which the person has agreed to, or keeps it for the next who
+    /// asks from there. False when the last one asked from elsewhere, or nobody has, or there is a delivery already.
+    func deposit(_ delivery: Delivery, for key: Key, at address: String) -> Bool {
+        let network = Self.network(address)
         guard delivery.body.utf8.count <= limits.largestDelivery else { return false }
         let (isTaken, waiter) = state.withLock { state -> (Bool, Waiter?) in
-            guard var slot = state.slots[key], now() < slot.expiresAt, slot.delivery == nil else { return (false, nil) }
+            guard var slot = state.slots[key], now() < slot.expiresAt, slot.delivery == nil,
+                Self.network(slot.address) == network
+            else { return (false, nil) }
+            let asleep = slot.waiters.compactMap { id, waiting in
+                waiting.network == network ? waiting.waiter.map { (id, $0) } : nil
+            }
             // Who asked last is the likeliest to be there still.
-            if let (id, waiter) = slot.waiters.filter({ $0.value != nil }).max(by: { $0.key < $1.key }) {
+            if let (id, waiter) = asleep.max(by: { $0.0 < $1.0 }) {
                 // One download: the entry is gone with it.
                 slot.waiters[id] = nil
                 let others = slot.waiters
@@ -140,7 +151,9 @@ final class TransferStore: Sendable {
     }
 
     /// How many requests wait.
-    var waiting: Int { state.withLock { $0.slots.values.reduce(0) { $0 + $1.waiters.count { $0.value != nil } } } }
+    var waiting: Int {
+        state.withLock { $0.slots.values.reduce(0) { $0 + $1.waiters.values.count { $0.waiter != nil } } }
+    }
 
     // MARK: One request
 
@@ -153,7 +166,10 @@ final class TransferStore: Sendable {
         let (now, network) = (now(), Self.network(address))
         return state.withLock { state in
             if let slot = state.slots[key], now >= slot.expiresAt, slot.waiters.isEmpty { state.slots[key] = nil }
-            if let delivery = state.slots[key]?.delivery {
+            // Whoever has left meanwhile must not take it along.
+            if Task.isCancelled { return .over(.nothing) }
+            if let slot = state.slots[key], let delivery = slot.delivery {
+                guard Self.network(slot.address) == network else { return .over(.tooMany) }
                 state.slots[key] = nil
                 return .over(.delivery(delivery))
             }
@@ -166,7 +182,7 @@ final class TransferStore: Sendable {
             let id = state.nextID
             state.nextID += 1
             slot.address = address
-            slot.waiters[id] = .some(nil)
+            slot.waiters[id] = Waiting(network: network)
             state.slots[key] = slot
             state.polls[network, default: 0] += 1
             return .wait(id)
@@ -193,16 +209,15 @@ final class TransferStore: Sendable {
                 let isOver = state.withLock { state in
                     // Asked under the lock: a cancellation after this finds the waiter in its place.
                     guard !Task.isCancelled, state.slots[key]?.waiters[id] != nil else { return true }
-                    state.slots[key]?.waiters[id] = waiter
+                    state.slots[key]?.waiters[id]?.waiter = waiter
                     return false
                 }
                 if isOver { waiter.resume(returning: .nothing) }
             }
         } onCancel: {
             let waiter = state.withLock { state -> Waiter? in
-                guard let waiter = state.slots[key]?.waiters[id], let waiter else { return nil }
-                state.slots[key]?.waiters[id] = .some(nil)
-                return waiter
+                defer { state.slots[key]?.waiters[id]?.waiter = nil }
+                return state.slots[key]?.waiters[id]?.waiter
             }
             waiter?.resume(returning: .nothing)
         }
