@@ -11,7 +11,7 @@ enum Truth: Hashable, Sendable {
 /// Holds policies and groups against one request (access-protocol section 3.12). Lives for one phase of one decision;
 /// remembers what groups came to, so that the work is linear in the configuration.
 ///
-/// A fact that nobody knows (the country without a database, the address of a person whose provider did not verify it)
+/// A fact that nobody knows (the country without a database, a certificate that was not shown, the address of a person whose provider did not verify it)
 /// counts against the visitor: it fits where that denies, and does not where that admits. `doubt` is the truth that such
 /// a selector takes; it turns over under `exclude`.
 struct CriteriaEvaluation {
@@ -106,9 +106,10 @@ struct CriteriaEvaluation {
         case .country(let code): .init(facts.country.map { $0 == code } ?? doubt)
         case .serviceToken(let id): .init(token.map { ExactText($0.recordID) == id } ?? false)
         case .anyValidServiceToken: .init(token != nil)
-        case .certificate: .init(facts.certificate != nil)
+        // Whoever shows none may have one: nobody is asked for it.
+        case .certificate: .init(facts.certificate != nil || doubt)
         case .commonName(let name):
-            .init(facts.certificate?.commonName.map { ExactText($0) == name } ?? false)
+            .init(facts.certificate.map { $0.commonName.map { ExactText($0) == name } ?? false } ?? doubt)
         case .email, .emailDomain, .loginMethod, .oidc, .authMethod, .group:
             switch person {
             case .known(let identity): Self.truth(of: selector, for: identity, doubt: doubt)

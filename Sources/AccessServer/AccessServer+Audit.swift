@@ -17,9 +17,18 @@ extension AccessServer {
     }
 }
 
+extension AccessServer {
+    /// The id by which the audit log knows an application; nil when it is gone.
+    func applicationID(of audience: String) -> AccessApplication.ID? {
+        policies.snapshot.configuration.applications.first { $0.audience == audience }?.id
+    }
+}
+
 extension AuditEvent {
+    /// Who was refused before there was a session has only the address that the provider vouched for.
     mutating func describe(_ session: AccessSession) {
-        user = session.profile.email ?? session.profile.userID
-        self.session = session.id
+        let isOpen = !session.profile.userID.isEmpty
+        user = session.profile.email ?? (isOpen ? session.profile.userID : nil)
+        self.session = isOpen ? session.id : nil
     }
 }

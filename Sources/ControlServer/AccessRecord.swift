@@ -12,6 +12,8 @@ struct AccessRecord: Sendable {
         context.logger.info("Access changed", metadata: ["change": "\(what)"])
         var event = AuditEvent(action, outcome: "ok", at: now())
         event.user = "account API"
+        event.address = context.caller?.address
+        event.ray = context.caller?.ray
         event.reason = what
         audit?.record(event)
     }

@@ -17,6 +17,18 @@ package struct ControlServer: Sendable {
         package let body: ByteBuffer
     }
 
+    /// Where a request comes from, as the audit log has it.
+    package struct Caller: Sendable {
+        let address: String
+        let ray: String
+
+        /// - Parameter address: without port.
+        package init(address: String, ray: String) {
+            self.address = address
+            self.ray = ray
+        }
+    }
+
     /// Every path of the API starts so.
     package static let basePath = "/client/v4"
     /// Bytes of a request's body that are looked at; the listener should refuse more with 413.
@@ -51,12 +63,14 @@ package struct ControlServer: Sendable {
     ///   - path: with the query.
     ///   - headers: of the request; names in any case.
     ///   - body: whole, at most `largestBody` bytes.
+    ///   - caller: for the audit log.
     package func respond(
-        method: String, path: String, headers: [(name: String, value: String)], body: ByteBuffer
+        method: String, path: String, headers: [(name: String, value: String)], body: ByteBuffer,
+        from caller: Caller? = nil
     ) async -> Reply {
         let response: Response
         do {
-            response = try await call(method: method, path: path, headers: headers, body: body)
+            response = try await call(method: method, path: path, headers: headers, body: body, caller)
         } catch {
             response = Answer.failure(error, logger: logger)
         }
@@ -68,7 +82,7 @@ package struct ControlServer: Sendable {
     }
 
     private func call(
-        method: String, path: String, headers: [(name: String, value: String)], body: ByteBuffer
+        method: String, path: String, headers: [(name: String, value: String)], body: ByteBuffer, _ caller: Caller?
     ) async throws -> Response {
         guard body.readableBytes <= Self.largestBody else {
             throw Refusal(.contentTooLarge, code: 1003, "the body has more than \(Self.largestBody >> 20) MiB")
@@ -81,7 +95,7 @@ package struct ControlServer: Sendable {
         head.headerFields[.authorization] = headers.first { $0.name.lowercased() == "authorization" }?.value
         let request = Request(head: head, body: RequestBody(buffer: body))
         return try await responder.respond(
-            to: request, context: ControlContext(source: ControlContext.Source(logger: logger)))
+            to: request, context: ControlContext(source: ControlContext.Source(logger: logger, caller: caller)))
     }
 }
 
@@ -89,13 +103,16 @@ package struct ControlServer: Sendable {
 struct ControlContext: RequestContext {
     struct Source: RequestContextSource {
         let logger: Logger
+        let caller: ControlServer.Caller?
     }
 
+    let caller: ControlServer.Caller?
     var coreContext: CoreRequestContextStorage
     /// Set by `BearerAuthentication`.
     var account: Account?
 
     init(source: Source) {
+        caller = source.caller
         coreContext = CoreRequestContextStorage(source: source)
     }
 

@@ -126,6 +126,6 @@ final class AccessDesk: Sendable {
     }
 
     private static let patience = Duration.seconds(5)
-    /// Far below the life of any token.
-    private static let assertionReuse = Duration.seconds(60)
+    /// Half the life of the shortest one.
+    private static let assertionReuse = Duration.seconds(15)
 }

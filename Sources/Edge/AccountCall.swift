@@ -10,6 +10,9 @@ package struct AccountRequest: Sendable {
     package let path: String
     package let headers: HTTPHeaders
     package let body: ByteBuffer
+    /// The caller's, without port.
+    package let address: String
+    package let ray: String
 }
 
 /// Its answer, whole.
@@ -36,6 +39,7 @@ enum AccountCall {
             exchange.respond(with: .refused(.init(status: 400, reason: "the account API has no WebSockets")))
             return
         }
+        let (caller, ray) = (exchange.connection.visitor, exchange.ray)
         WholeCall.begin(
             exchange,
             terms: WholeCall.Terms(
@@ -46,7 +50,9 @@ enum AccountCall {
             asides: asides
         ) { body in
             let answer = await api(
-                AccountRequest(method: request.method, path: request.path, headers: request.headers, body: body))
+                AccountRequest(
+                    method: request.method, path: request.path, headers: request.headers, body: body, address: caller,
+                    ray: ray))
             return AccessResponse(status: answer.status, headers: answer.headers, body: answer.body)
         }
     }

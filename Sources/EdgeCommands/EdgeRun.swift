@@ -140,7 +140,8 @@ struct EdgeRun {
     private static func answer(_ request: AccountRequest, _ control: ControlServer) async -> AccountResponse {
         let reply = await control.respond(
             method: request.method, path: request.path,
-            headers: request.headers.map { ($0.name, $0.value) }, body: request.body)
+            headers: request.headers.map { ($0.name, $0.value) }, body: request.body,
+            from: ControlServer.Caller(address: request.address, ray: request.ray))
         return AccountResponse(
             status: reply.status, headers: HTTPHeaders(reply.headers.map { ($0.name, $0.value) }), body: reply.body)
     }

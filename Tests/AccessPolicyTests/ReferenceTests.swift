@@ -34,8 +34,8 @@ struct ReferenceTests {
             case .oidc(let provider, let claim, let value):
                 return personal { $0.loginMethod == "\(provider)" && $0.claims[claim]?.contains(value) == true }
             case .authMethod(let method): return personal { $0.authMethods.map { "\($0)" }.contains("\(method)") }
-            case .certificate: return known(facts.certificate != nil)
-            case .commonName(let name): return known(facts.certificate?.commonName == "\(name)")
+            case .certificate: return known(facts.certificate.map { _ in true })
+            case .commonName(let name): return known(facts.certificate.map { $0.commonName == "\(name)" })
             case .group(let id):
                 return configuration.groups[id].map { value($0.criteria, doubt: doubt, phase: phase) } ?? 0
             }

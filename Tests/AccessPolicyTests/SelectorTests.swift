@@ -129,4 +129,17 @@ struct SelectorTests {
             #expect(configuration.brief(try facts(country: nil), person(nil)) == expected)
         }
     }
+
+    @Test(arguments: [Selector.certificate, .commonName(ExactText("robot"))])
+    func `a certificate that nobody was asked for keeps out wherever it would`(_ selector: Selector) throws {
+        let rows: [([Policy], String)] = [
+            ([policy("p", .allow, Criteria(include: [.everyone], exclude: [selector]))], "denied"),
+            ([policy("d", .deny, Criteria(include: [selector])), policy("p", .allow)], "denied d"),
+            ([policy("p", .bypass, Criteria(include: [.everyone], exclude: [selector]))], "denied"),
+            ([policy("p", .allow, Criteria(include: [.everyone], require: [selector]))], "denied"),
+        ]
+        for (policies, expected) in rows {
+            #expect(try guarding(policies).brief(try facts(), person()) == expected)
+        }
+    }
 }

@@ -1,6 +1,9 @@
 import AccessPolicy
+import ControlServer
 import EdgeStore
 import Foundation
+import Logging
+import NIOCore
 import Testing
 
 @Suite struct AccessCallTests {
@@ -12,6 +15,25 @@ import Testing
         let answer = await api.call("POST", "\(access)/\(path)", body: body)
         #expect(answer.status == 200, "\(answer.message)")
         return try #require(answer.object["id"] as? String)
+    }
+
+    @Test func `the audit log says from where a change came`() async throws {
+        let log = AuditLog(path: NSTemporaryDirectory() + "audit-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(atPath: log.path) }
+        let server = ControlServer(store: api.store, audit: log, logger: Logger(label: "test"), now: { API.start })
+        let reply = await server.respond(
+            method: "POST", path: "/client/v4\(access)/groups", headers: [("authorization", "Bearer \(API.token)")],
+            body: ByteBuffer(string: #"{"name":"staff","include":[{"everyone":{}}]}"#),
+            from: ControlServer.Caller(address: "192.0.2.9", ray: "8f00"))
+        #expect(reply.status == 200)
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await log.run() }
+            group.cancelAll()
+        }
+        let line = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: log.path)))
+        let event = try #require(line as? [String: Any])
+        #expect(event["action"] as? String == "admin" && event["user"] as? String == "account API")
+        #expect(event["address"] as? String == "192.0.2.9" && event["ray"] as? String == "8f00")
     }
 
     private static let provider = """

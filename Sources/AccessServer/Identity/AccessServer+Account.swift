@@ -28,7 +28,7 @@ extension AccessServer {
         let verdict = verdict(
             on: person.session.identity, audience: application.audience, host: call.request.host, path: Self.path,
             call: call)
-        guard case .admitted = verdict else { return denied(person.session, nil, call) }
+        guard case .admitted = verdict else { return denied(person.session, nil, audience: application.audience, call) }
         let storeKey = TransferStore.Key(.certificate, key)
         if call.method == .get {
             return Pages.accountConsent(
@@ -48,10 +48,21 @@ extension AccessServer {
         guard let form = call.form,
             isFormToken(form["csrf"], "account", person.session.id, key.text, poller)
         else {
-            note(.consent, "refused", call) { $0.reason = "the form is not one of this session" }
+            note(.consent, "refused", call) {
+                $0.application = application.id
+                $0.describe(person.session)
+                $0.reason = "the form is not one of this session"
+            }
             return Pages.badRequest("This form is out of date. Open the link once more.").response(ray: ray)
         }
-        guard form["decision"] == "allow" else { return Pages.refused().response(ray: ray) }
+        guard form["decision"] == "allow" else {
+            note(.consent, "refused", call) {
+                $0.application = application.id
+                $0.describe(person.session)
+                $0.reason = "account certificate"
+            }
+            return Pages.refused().response(ray: ray)
+        }
         do {
             let text = try accountCertificate?() ?? ""
             guard transfers.deposit(TransferStore.Delivery(body: text), for: storeKey, at: poller) else {

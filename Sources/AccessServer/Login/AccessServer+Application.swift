@@ -97,7 +97,7 @@ extension AccessServer {
             call: call)
         switch verdict {
         case .open: return .redirect(to: pending.redirect.text)
-        case .denied(let policy): return denied(session, policy, call)
+        case .denied(let policy): return denied(session, policy, audience: pending.audience, call)
         case .gone: return Pages.notFound().response(ray: ray)
         case .admitted(let application, let policy, let admission):
             do {
@@ -119,8 +119,11 @@ extension AccessServer {
         }
     }
 
-    func denied(_ session: AccessSession, _ policy: Policy.ID?, _ call: Call) -> AccessResponse {
+    func denied(
+        _ session: AccessSession, _ policy: Policy.ID?, audience: String, _ call: Call
+    ) -> AccessResponse {
         note(.deny, "refused", call) {
+            $0.application = applicationID(of: audience)
             $0.policy = policy
             $0.describe(session)
         }

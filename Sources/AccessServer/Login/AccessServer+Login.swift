@@ -92,7 +92,7 @@ extension AccessServer {
                 ])
         } catch {
             _ = logins.take(state, now: now())
-            return failed(error, at: provider, call)
+            return failed(error, at: provider, for: purpose, call)
         }
     }
 
@@ -110,7 +110,8 @@ extension AccessServer {
         let provider = pending.provider
         guard let code = query["code"], query["error"] == nil else {
             return failed(
-                ProviderFailure(.refused, "callback", "the provider did not log you in"), at: provider, call)
+                ProviderFailure(.refused, "callback", "the provider did not log you in"), at: provider,
+                for: pending.purpose, call)
         }
         // An administrator may have taken it away meanwhile.
         guard policies.snapshot.providers.contains(provider) else { return Pages.noProvider().response(ray: ray) }
@@ -119,7 +120,7 @@ extension AccessServer {
             identity = try await providers.identity(
                 provider, code: code, issuer: query["iss"], secrets: pending.secrets, redirectURI: redirectURI)
         } catch {
-            return failed(error, at: provider, call)
+            return failed(error, at: provider, for: pending.purpose, call)
         }
         do {
             return try await open(identity, pending, call)
@@ -148,7 +149,7 @@ extension AccessServer {
             on: stranger.identity, audience: purpose.audience, host: purpose.host, path: purpose.decisionPath,
             call: call)
         switch verdict {
-        case .denied(let policy): return denied(stranger, policy, call)
+        case .denied(let policy): return denied(stranger, policy, audience: purpose.audience, call)
         case .gone: return Pages.notFound().response(ray: call.request.ray)
         case .open, .admitted: break
         }
@@ -161,7 +162,10 @@ extension AccessServer {
             try await policies.refreshNow()
             return Pages.badRequest("This login is not known any more. Begin again.").response(ray: call.request.ray)
         }
-        note(.login, "ok", call) { $0.describe(session) }
+        note(.login, "ok", call) {
+            $0.application = applicationID(of: purpose.audience)
+            $0.describe(session)
+        }
         let token = try await teamToken(for: session, isTransferred: false)
         return await goBack(
             purpose, session, call,
@@ -178,7 +182,7 @@ extension AccessServer {
             on: session.identity, audience: purpose.audience, host: purpose.host, path: purpose.decisionPath,
             call: call)
         switch verdict {
-        case .denied(let policy): return denied(session, policy, call)
+        case .denied(let policy): return denied(session, policy, audience: purpose.audience, call)
         case .gone: return Pages.notFound().response(ray: call.request.ray)
         case .open, .admitted: break
         }
@@ -196,7 +200,9 @@ extension AccessServer {
 
     // MARK: Failures
 
-    func failed(_ error: any Error, at provider: IdentityProvider, _ call: Call) -> AccessResponse {
+    private func failed(
+        _ error: any Error, at provider: IdentityProvider, for purpose: LoginPurpose, _ call: Call
+    ) -> AccessResponse {
         guard let failure = error as? ProviderFailure else { return failed(error, ray: call.request.ray) }
         logger.warning(
             "Access login failed",
@@ -204,7 +210,10 @@ extension AccessServer {
                 "provider": "\(provider.id)", "hop": "\(failure.hop)", "reason": "\(failure.reason)",
                 "ray": "\(call.request.ray)",
             ])
-        note(.login, "failed", call) { $0.reason = failure.description }
+        note(.login, "failed", call) {
+            $0.application = applicationID(of: purpose.audience)
+            $0.reason = failure.description
+        }
         return Pages.providerFailed(provider, failure).response(ray: call.request.ray)
     }
 

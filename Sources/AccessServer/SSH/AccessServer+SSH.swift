@@ -25,8 +25,13 @@ extension AccessServer {
     private static let future = 180
 
     func signCertificate(_ call: Call) async -> AccessResponse {
+        var about: (application: AccessApplication.ID?, session: AccessSession?) = (nil, nil)
         func refuse(_ status: Int, _ message: String) -> AccessResponse {
-            note(.certificate, "refused", call) { $0.reason = message }
+            note(.certificate, "refused", call) {
+                $0.application = about.application
+                if let session = about.session { $0.describe(session) }
+                $0.reason = message
+            }
             return .json(Problem(status: status, message: message), status: status)
         }
         guard
@@ -42,6 +47,7 @@ extension AccessServer {
             let audience = claims.audience.first,
             let session = policies.snapshot.session(of: claims, audience: audience, now: now())
         else { return refuse(401, "the token is not valid, or its session has ended") }
+        about = (applicationID(of: audience), session)
         guard let application = policies.snapshot.configuration.applications.first(where: { $0.audience == audience }),
             application.kind == .ssh
         else { return refuse(403, "the application is none of type ssh") }

@@ -69,7 +69,7 @@ extension AccessServer {
             on: person.session.identity, audience: handover.audience, host: host, path: handover.decisionPath,
             call: call)
         switch verdict {
-        case .denied(let policy): return denied(person.session, policy, call)
+        case .denied(let policy): return denied(person.session, policy, audience: handover.audience, call)
         case .gone, .open: return Pages.badRequest("This application needs no login.").response(ray: ray)
         case .admitted(let application, _, let admission):
             if call.method == .get { return question(handover, application, host, person, call) }
@@ -98,7 +98,11 @@ extension AccessServer {
     ) async -> AccessResponse {
         let (ray, poller) = (call.request.ray, poller(of: handover))
         guard let form = call.form, isFormToken(form["csrf"], for: handover, person) else {
-            note(.consent, "refused", call) { $0.reason = "the form is not one of this session" }
+            note(.consent, "refused", call) {
+                $0.application = application.id
+                $0.describe(person.session)
+                $0.reason = "the form is not one of this session"
+            }
             return Pages.badRequest("This form is out of date. Open the link once more.").response(ray: ray)
         }
         guard form["decision"] == "allow" else {
