@@ -81,7 +81,7 @@ package struct APINetworkMatch: Decodable, Sendable {
 package struct APINetworkRouteCreation: Codable, Sendable {
     package var network: String
     package var tunnelID: String
-    package var comment: String
+    package var comment: String?
     package var virtualNetworkID: String?
 
     package init(network: String, tunnelID: UUID, comment: String, virtualNetworkID: UUID?) {

@@ -16,7 +16,7 @@ struct AccessCalls: Sendable {
             ("apps", AccessDocument.Kind.application), ("groups", .group), ("identity_providers", .identityProvider),
         ] {
             let things = access.group(RouterPath(name))
-            things.get("") { _, context in try await list(kind, context) }
+            things.get("") { request, context in try await list(kind, request, context) }
             things.post("") { request, context in try await create(kind, request, context) }
             things.get(":id") { _, context in
                 try Answer.success(try AccessShape.shown(try await document(kind, context)))
@@ -35,13 +35,12 @@ struct AccessCalls: Sendable {
 
     // MARK: Documents
 
-    private func list(_ kind: AccessDocument.Kind, _ context: ControlContext) async throws -> Response {
+    private func list(
+        _ kind: AccessDocument.Kind, _ request: Request, _ context: ControlContext
+    ) async throws -> Response {
         _ = try context.account(named: "account")
         let documents = try await store.accessDocuments().documents.filter { $0.kind == kind }
-        return try Answer.success(
-            try documents.map(AccessShape.shown),
-            page: APIPage(
-                count: documents.count, page: 1, perPage: max(documents.count, 1), totalCount: documents.count))
+        return try Answer.list(documents, request, AccessShape.shown)
     }
 
     private func create(
@@ -135,9 +134,7 @@ struct AccessCalls: Sendable {
 
     @Sendable private func policies(_ request: Request, _ context: ControlContext) async throws -> Response {
         let policies = try AccessShape.value(try await document(.application, context)).object["policies"]?.array ?? []
-        return try Answer.success(
-            policies,
-            page: APIPage(count: policies.count, page: 1, perPage: max(policies.count, 1), totalCount: policies.count))
+        return try Answer.list(policies, request) { $0 }
     }
 
     @Sendable private func policy(_ request: Request, _ context: ControlContext) async throws -> Response {

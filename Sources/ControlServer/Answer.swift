@@ -36,6 +36,18 @@ enum Answer {
         try response(.ok, APIEnvelope(success: true, result: result, page: page))
     }
 
+    /// The page of a list that was asked for.
+    ///
+    /// - Parameter usualSize: of a page when the request names none; nil: the whole list.
+    static func list<Item>(
+        _ items: [Item], _ request: Request, usualSize: Int? = nil,
+        _ shown: (Item) throws -> some Encodable & Sendable
+    ) throws -> Response {
+        let page = try PageQuery(Query(request), usualSize: usualSize ?? max(items.count, 1))
+        let part = items.dropFirst(page.offset).prefix(page.size)
+        return try success(try part.map(shown), page: page.info(count: part.count, total: items.count))
+    }
+
     static func failure(_ error: any Error, logger: Logger) -> Response {
         let refusal = refusal(for: error, logger: logger)
         let envelope = APIEnvelope<APINothing>(success: false, errors: [refusal.problem], result: nil)
@@ -51,6 +63,7 @@ enum Answer {
             case .hostnameRefused: return Refusal(.badRequest, code: 1009, error.message)
             case .notFound: return Refusal.notFound(error.message)
             case .tunnelTaken: return Refusal(.conflict, code: 1013, error.message)
+            case .networkTaken: return Refusal(.conflict, code: 1014, error.message)
             case .hostnameTaken: return Refusal(.conflict, code: 81053, error.message)
             case .conflict: return Refusal(.conflict, code: 1023, error.message)
             case .inUse: return Refusal(.badRequest, code: 1022, error.message)

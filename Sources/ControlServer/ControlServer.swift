@@ -4,7 +4,7 @@ import Hummingbird
 package import Logging
 package import NIOCore
 
-/// The account API of the edge: what `cloudflared tunnel create|list|info|delete|token|cleanup|route dns` talk to.
+/// The account API of the edge: what `cloudflared tunnel create|list|info|delete|token|cleanup|route|vnet` talk to.
 ///
 /// Has no listener of its own: whoever accepts HTTPS hands each request of the API's host name to `respond`. Answers
 /// come from the store only, so the API works on every edge of a cluster. Keeps nothing between requests.
@@ -50,6 +50,8 @@ package struct ControlServer: Sendable {
         let calls = router.group(RouterPath(Self.basePath)).add(middleware: BearerAuthentication(store: store))
         TunnelCalls(store: store, now: now).add(to: calls)
         RouteCalls(store: store, now: now).add(to: calls)
+        NetworkRouteCalls(store: store, now: now).add(to: calls)
+        VirtualNetworkCalls(store: store, now: now).add(to: calls)
         let record = AccessRecord(audit: audit, now: now)
         AccessCalls(store: store, record: record, now: now).add(to: calls)
         ServiceTokenCalls(store: store, record: record, now: now).add(to: calls)

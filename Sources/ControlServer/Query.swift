@@ -1,3 +1,4 @@
+import ControlAPI
 import Foundation
 import Hummingbird
 
@@ -68,6 +69,31 @@ struct Query {
             true
         default: false
         }
+    }
+}
+
+/// Which page of a list a request asks for.
+struct PageQuery {
+    private static let largest = 1000
+
+    /// From 1.
+    let number: Int
+    let size: Int
+
+    /// - Parameter usualSize: when the request names none.
+    init(_ query: Query, usualSize: Int) throws {
+        number = max(1, try query.int("page") ?? 1)
+        size = try query.int("per_page").map { min(max(1, $0), Self.largest) } ?? usualSize
+    }
+
+    /// How many items come before it.
+    var offset: Int {
+        let (offset, overflow) = (number - 1).multipliedReportingOverflow(by: size)
+        return overflow ? .max : offset
+    }
+
+    func info(count: Int, total: Int) -> APIPage {
+        APIPage(count: count, page: number, perPage: size, totalCount: total)
     }
 }
 

@@ -21,9 +21,12 @@ struct RouteCalls: Sendable {
         }
         let tunnelID = try context.tunnelID()
         let body = try await request.json(APIRouteRequest.self)
-        guard body.type == "dns" else {
-            throw Refusal.invalid("this edge has routes of type dns only; it balances among a tunnel's connectors")
+        guard body.type != "lb" else {
+            throw Refusal.invalid(
+                "this edge has no load balancer pools; it balances among the connectors of a tunnel, so start several "
+                    + "and use `cloudflared tunnel route dns`")
         }
+        guard body.type == "dns" else { throw Refusal.invalid("this edge has routes of type dns only") }
         guard let text = body.hostname, !text.isEmpty else { throw Refusal.invalid("user_hostname is missing") }
         let hostname = try account.hostname(text)
         let change = try await store.setRoute(

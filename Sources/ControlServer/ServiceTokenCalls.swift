@@ -50,10 +50,7 @@ struct ServiceTokenCalls: Sendable {
     }
 
     @Sendable private func list(_ request: Request, _ context: ControlContext) async throws -> Response {
-        let tokens = try await tokens(context)
-        return try Answer.success(
-            tokens.map { Shown($0) },
-            page: APIPage(count: tokens.count, page: 1, perPage: max(tokens.count, 1), totalCount: tokens.count))
+        try Answer.list(try await tokens(context), request) { Shown($0) }
     }
 
     @Sendable private func create(_ request: Request, _ context: ControlContext) async throws -> Response {

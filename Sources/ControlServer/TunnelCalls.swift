@@ -10,32 +10,25 @@ struct TunnelCalls: Sendable {
     let store: any ClusterStore
     let now: @Sendable () -> Date
 
-    private static let defaultPage = 100
-    private static let largestPage = 1000
+    private static let usualPage = 100
 
     func add(to calls: RouterGroup<ControlContext>) {
         let tunnels = calls.group("accounts/:account/cfd_tunnel")
         tunnels.post("", use: create)
         tunnels.get("", use: list)
         tunnels.get(":tunnel", use: get)
+        tunnels.patch(":tunnel", use: update)
         tunnels.delete(":tunnel", use: delete)
         tunnels.get(":tunnel/token", use: token)
         tunnels.get(":tunnel/connections", use: connectors)
         tunnels.delete(":tunnel/connections", use: cleanUp)
+        tunnels.post(":tunnel/management/:resource", use: managementToken)
     }
 
     @Sendable private func create(_ request: Request, _ context: ControlContext) async throws -> Response {
         let account = try context.account(named: "account")
         let creation = try await request.json(APITunnelCreation.self)
-        let secret: TunnelSecret
-        if let text = creation.secret, !text.isEmpty {
-            guard let bytes = Data(base64Encoded: text), (32...1024).contains(bytes.count) else {
-                throw Refusal.invalid("tunnel_secret must be base64 of at least 32 bytes")
-            }
-            secret = TunnelSecret(Array(bytes))
-        } else {
-            secret = .generate()
-        }
+        let secret = try Self.secret(creation.secret) ?? .generate()
         let tunnel = TunnelRecord(
             id: UUID(), name: creation.name, accountTag: account.id, secret: secret, createdAt: now())
         try await store.createTunnel(tunnel)
@@ -60,21 +53,50 @@ struct TunnelCalls: Sendable {
             }
             filter.existedAt = time
         }
-        let number = max(1, try query.int("page") ?? 1)
-        let size = min(max(1, try query.int("per_page") ?? Self.defaultPage), Self.largestPage)
-        let (offset, overflow) = (number - 1).multipliedReportingOverflow(by: size)
-        let (page, total) = try await store.tunnels(filter, offset: overflow ? .max : offset, limit: size)
+        let asked = try PageQuery(query, usualSize: Self.usualPage)
+        let (page, total) = try await store.tunnels(filter, offset: asked.offset, limit: asked.size)
         let connections = try await store.connections(ofTunnels: page.map(\.id))
         let byTunnel = Dictionary(grouping: connections, by: \.tunnelID)
         return try Answer.success(
             page.map { APITunnel($0, connections: byTunnel[$0.id] ?? []) },
-            page: APIPage(count: page.count, page: number, perPage: size, totalCount: total))
+            page: asked.info(count: page.count, total: total))
     }
 
     @Sendable private func get(_ request: Request, _ context: ControlContext) async throws -> Response {
         let tunnel = try await tunnel(context)
         return try Answer.success(
             APITunnel(tunnel, connections: try await store.connections(ofTunnels: [tunnel.id])))
+    }
+
+    private struct Change: Decodable {
+        var name: String?
+        /// As in a creation. A secret.
+        var secret: String?
+
+        private enum CodingKeys: String, CodingKey {
+            case name
+            case secret = "tunnel_secret"
+        }
+    }
+
+    /// Another name, or another secret: what the old one let in has to come again with the new one.
+    @Sendable private func update(_ request: Request, _ context: ControlContext) async throws -> Response {
+        let former = try await tunnel(context)
+        let sent = try await request.json(Change.self)
+        let tunnel = try await store.changeTunnel(former.id, name: sent.name, secret: try Self.secret(sent.secret))
+        let what: Logger.Message = tunnel.secret == former.secret ? "Tunnel changed" : "Tunnel's secret changed"
+        context.logger.info(what, metadata: ["tunnelID": "\(tunnel.id.lowercased)"])
+        return try Answer.success(
+            APITunnel(tunnel, connections: try await store.connections(ofTunnels: [tunnel.id])))
+    }
+
+    /// What a caller sent as a tunnel's secret; nil when there is none.
+    private static func secret(_ text: String?) throws -> TunnelSecret? {
+        guard let text, !text.isEmpty else { return nil }
+        guard let bytes = Data(base64Encoded: text), (32...1024).contains(bytes.count) else {
+            throw Refusal.invalid("tunnel_secret must be base64 of at least 32 bytes")
+        }
+        return TunnelSecret(Array(bytes))
     }
 
     @Sendable private func delete(_ request: Request, _ context: ControlContext) async throws -> Response {
@@ -101,11 +123,8 @@ struct TunnelCalls: Sendable {
         let connectors = Dictionary(grouping: connections, by: \.connectorID).values
             .compactMap { APIConnector($0) }
             .sorted { ($0.runAt ?? .distantPast, $0.id.lowercased) < ($1.runAt ?? .distantPast, $1.id.lowercased) }
-        return try Answer.success(
-            connectors,
-            page: APIPage(
-                count: connectors.count, page: 1, perPage: max(connectors.count, Self.defaultPage),
-                totalCount: connectors.count))
+        // The official client asks for one page only.
+        return try Answer.list(connectors, request) { $0 }
     }
 
     @Sendable private func cleanUp(_ request: Request, _ context: ControlContext) async throws -> Response {
@@ -113,6 +132,13 @@ struct TunnelCalls: Sendable {
         try await store.cleanUpConnections(ofTunnel: tunnel.id, connector: try Query(request).uuid("client_id"))
         context.logger.info("Tunnel connections cleaned up", metadata: ["tunnelID": "\(tunnel.id.lowercased)"])
         return try Answer.success(APINothing())
+    }
+
+    @Sendable private func managementToken(_ request: Request, _ context: ControlContext) async throws -> Response {
+        _ = try await tunnel(context)
+        throw Refusal.invalid(
+            "this edge gives no management tokens: it does not lead to the management service of connectors; "
+                + "read the connector's own log")
     }
 
     private func tunnel(_ context: ControlContext) async throws -> TunnelRecord {

@@ -17,7 +17,7 @@ struct RegistrationTable: Sendable {
         /// Welcome. The connection that was in its place, if any, is to be closed.
         case accept(Session, replacing: Session?)
         case refuse(ConnectionError)
-        /// The tunnel is not known yet: read the store, then ask again.
+        /// The tunnel or its secret is not known yet: read the store, then ask again.
         case readStore
     }
 
@@ -38,7 +38,10 @@ struct RegistrationTable: Sendable {
         let expected = tunnel?.secret ?? Self.noSecret
         let isRight = expected == TunnelConfig.TunnelSecret(request.auth.tunnelSecret.bytes)
         guard let tunnel else { return storeIsRead ? .refuse(Self.unknownTunnel) : .readStore }
-        guard isRight, tunnel.accountTag == request.auth.accountTag else { return .refuse(Self.wrongSecret) }
+        guard isRight, tunnel.accountTag == request.auth.accountTag else {
+            // It may have another secret since.
+            return storeIsRead ? .refuse(Self.wrongSecret) : .readStore
+        }
         let session = Session(
             id: id, tunnelID: tunnel.id, connectorID: request.options.client.clientID, index: request.connectionIndex)
         let replaced = sessions.values.first {

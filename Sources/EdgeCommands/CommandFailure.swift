@@ -11,7 +11,7 @@ enum CommandFailure {
         case let error as StoreError:
             switch error.code {
             case .invalid, .hostnameRefused: .usage
-            case .notFound, .tunnelTaken, .hostnameTaken, .inUse, .conflict, .broken: .failure
+            case .notFound, .tunnelTaken, .hostnameTaken, .networkTaken, .inUse, .conflict, .broken: .failure
             case .directoryUsed, .configuration: .configuration
             case .unavailable: .unavailable
             }

@@ -1,5 +1,6 @@
 package import AccessPolicy
 package import Foundation
+package import TunnelConfig
 
 /// The edge's memory: account, tunnels, routes, Access, and which connections live. One for all edges of a cluster.
 ///
@@ -24,6 +25,9 @@ package protocol ClusterStore: Sendable {
     func tunnel(_ id: UUID) async throws -> TunnelRecord?
     /// One page, oldest first, and how many there are in all.
     func tunnels(_ filter: TunnelFilter, offset: Int, limit: Int) async throws -> (page: [TunnelRecord], total: Int)
+    /// Gives a tunnel another name or secret; nil leaves it. Throws `.tunnelTaken` when another live tunnel has the name.
+    /// With another secret, connections are cleaned up: they were let in with the old one.
+    func changeTunnel(_ id: UUID, name: String?, secret: TunnelSecret?) async throws -> TunnelRecord
     /// Marks a tunnel as deleted and removes its routes, connection records and configuration. Throws `.inUse` when it
     /// has connections and `cascade` is false.
     func deleteTunnel(_ id: UUID, cascade: Bool, at time: Date) async throws
@@ -34,6 +38,12 @@ package protocol ClusterStore: Sendable {
     /// By hostname.
     func routes() async throws -> [Route]
     func removeRoute(_ hostname: String) async throws
+
+    func privateNetworks() async throws -> PrivateNetworks
+    /// Makes a change of the private networks whole, or not at all when `change` throws.
+    func changePrivateNetworks<Value: Sendable>(
+        _ change: @escaping @Sendable (inout PrivateNetworks) throws -> Value
+    ) async throws -> Value
 
     func configuration(ofTunnel id: UUID) async throws -> StoredConfiguration?
     /// Counts as a change only when the text differs.

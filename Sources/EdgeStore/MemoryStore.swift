@@ -1,5 +1,6 @@
 import AccessPolicy
 package import Foundation
+package import TunnelConfig
 
 /// A store that lives as long as the process: for tests, and for edges that are thrown away.
 package actor MemoryStore: ClusterStore {
@@ -8,6 +9,7 @@ package actor MemoryStore: ClusterStore {
     private var tunnels: [UUID: TunnelRecord] = [:]
     private var routesByName: [String: Route] = [:]
     private var configurations: [UUID: StoredConfiguration] = [:]
+    private var networks: PrivateNetworks
     private var connections: [UUID: ConnectionRecord] = [:]
     private var cleanups: [CleanupRequest] = []
     var accessRecords = AccessRecords(documents: [], tokens: [])
@@ -18,6 +20,7 @@ package actor MemoryStore: ClusterStore {
 
     package init(account: Account) {
         theAccount = account
+        networks = PrivateNetworks(routes: [], virtualNetworks: [.first(at: account.createdAt)], tunnels: [:])
     }
 
     package func account() -> Account { theAccount }
@@ -50,6 +53,19 @@ package actor MemoryStore: ClusterStore {
         return (Array(matching.dropFirst(max(0, offset)).prefix(max(0, limit))), matching.count)
     }
 
+    package func changeTunnel(_ id: UUID, name: String?, secret: TunnelSecret?) throws -> TunnelRecord {
+        let former = try liveTunnel(id)
+        let tunnel = try former.changed(name: name, secret: secret)
+        if let other = tunnels.values.first(where: { $0.name == tunnel.name && $0.deletedAt == nil && $0.id != id }) {
+            throw StoreError.nameTaken(by: other)
+        }
+        guard tunnel != former else { return former }
+        tunnels[id] = tunnel
+        revision += 1
+        if tunnel.secret != former.secret { cleanUp(id, connector: nil) }
+        return tunnel
+    }
+
     package func deleteTunnel(_ id: UUID, cascade: Bool, at time: Date) throws {
         var tunnel = try liveTunnel(id)
         let count = connections.values.count { $0.tunnelID == id }
@@ -57,6 +73,7 @@ package actor MemoryStore: ClusterStore {
         tunnel.deletedAt = time
         tunnels[id] = tunnel
         routesByName = routesByName.filter { $0.value.tunnelID != id }
+        networks.deleteRoutes(at: time) { $0.tunnelID == id }
         configurations[id] = nil
         connections = connections.filter { $0.value.tunnelID != id }
         revision += 1
@@ -88,6 +105,24 @@ package actor MemoryStore: ClusterStore {
     package func removeRoute(_ hostname: String) throws {
         guard routesByName.removeValue(forKey: hostname) != nil else { throw StoreError.noRoute(hostname) }
         revision += 1
+    }
+
+    package func privateNetworks() -> PrivateNetworks {
+        var networks = networks
+        networks.tunnels = tunnels
+        return networks
+    }
+
+    package func changePrivateNetworks<Value: Sendable>(
+        _ change: @escaping @Sendable (inout PrivateNetworks) throws -> Value
+    ) throws -> Value {
+        let former = privateNetworks()
+        var changed = former
+        let value = try change(&changed)
+        guard changed != former else { return value }
+        networks = changed
+        revision += 1
+        return value
     }
 
     // MARK: Configuration
@@ -122,10 +157,15 @@ package actor MemoryStore: ClusterStore {
 
     package func cleanUpConnections(ofTunnel id: UUID, connector: UUID?) throws {
         _ = try liveTunnel(id)
+        revision += 1
+        cleanUp(id, connector: connector)
+    }
+
+    /// At the version that the revision has moved to.
+    private func cleanUp(_ id: UUID, connector: UUID?) {
         connections = connections.filter {
             $0.value.tunnelID != id || (connector != nil && $0.value.connectorID != connector)
         }
-        revision += 1
         cleanups.append(CleanupRequest(version: revision, tunnelID: id, connectorID: connector))
         if cleanups.count > keptCleanups { cleanups.removeFirst(cleanups.count - keptCleanups) }
     }

@@ -1,6 +1,6 @@
 package import Foundation
 import GRDB
-import TunnelConfig
+package import TunnelConfig
 
 extension SQLiteStore: ClusterStore {
     /// Writes the account into a new database. Throws `.directoryUsed` when there is one.
@@ -58,9 +58,7 @@ extension SQLiteStore: ClusterStore {
         try TunnelRecord.check(name: tunnel.name)
         try await change { db, _ in
             if let other = try Self.tunnel(db, tunnel.id) { throw StoreError.idTaken(by: other) }
-            let named = try Row.fetchOne(
-                db, sql: "SELECT * FROM tunnel WHERE name = ? AND deletedAt IS NULL", arguments: [tunnel.name])
-            if let named { throw StoreError.nameTaken(by: try named.tunnel()) }
+            try Self.checkNameIsFree(db, tunnel)
             try db.execute(
                 sql: "INSERT INTO tunnel VALUES (?, ?, ?, ?, ?, ?)",
                 arguments: [
@@ -91,6 +89,30 @@ extension SQLiteStore: ClusterStore {
         }
     }
 
+    package func changeTunnel(_ id: UUID, name: String?, secret: TunnelSecret?) async throws -> TunnelRecord {
+        try await write { db in
+            let former = try Self.liveTunnel(db, id)
+            let tunnel = try former.changed(name: name, secret: secret)
+            guard tunnel != former else { return former }
+            try Self.checkNameIsFree(db, tunnel)
+            try db.execute(
+                sql: "UPDATE tunnel SET name = ?, secret = ? WHERE id = ?",
+                arguments: [tunnel.name, Data(tunnel.secret.bytes), id.lowercased])
+            try Self.moveRevision(db)
+            if tunnel.secret != former.secret {
+                try Self.cleanUp(db, id, connector: nil, version: try Self.revision(db))
+            }
+            return tunnel
+        }
+    }
+
+    private static func checkNameIsFree(_ db: Database, _ tunnel: TunnelRecord) throws {
+        let named = try Row.fetchOne(
+            db, sql: "SELECT * FROM tunnel WHERE name = ? AND deletedAt IS NULL AND id <> ?",
+            arguments: [tunnel.name, tunnel.id.lowercased])
+        if let named { throw StoreError.nameTaken(by: try named.tunnel()) }
+    }
+
     package func deleteTunnel(_ id: UUID, cascade: Bool, at time: Date) async throws {
         try await change { db, _ in
             let tunnel = try Self.liveTunnel(db, id)
@@ -102,6 +124,9 @@ extension SQLiteStore: ClusterStore {
             for table in ["route", "configuration", "connection"] {
                 try db.execute(sql: "DELETE FROM \(table) WHERE tunnelID = ?", arguments: [id.lowercased])
             }
+            try db.execute(
+                sql: "UPDATE networkRoute SET deletedAt = ? WHERE tunnelID = ? AND deletedAt IS NULL",
+                arguments: [time.timeIntervalSince1970, id.lowercased])
             try db.execute(
                 sql: "UPDATE tunnel SET deletedAt = ? WHERE id = ?",
                 arguments: [time.timeIntervalSince1970, id.lowercased])
@@ -224,20 +249,24 @@ extension SQLiteStore: ClusterStore {
     package func cleanUpConnections(ofTunnel id: UUID, connector: UUID?) async throws {
         try await change { db, version in
             _ = try Self.liveTunnel(db, id)
-            if let connector {
-                try db.execute(
-                    sql: "DELETE FROM connection WHERE tunnelID = ? AND connectorID = ?",
-                    arguments: [id.lowercased, connector.lowercased])
-            } else {
-                try db.execute(sql: "DELETE FROM connection WHERE tunnelID = ?", arguments: [id.lowercased])
-            }
-            try db.execute(
-                sql: "INSERT INTO cleanup VALUES (?, ?, ?)", arguments: [version, id.lowercased, connector?.lowercased])
-            try db.execute(
-                sql:
-                    "DELETE FROM cleanup WHERE version NOT IN (SELECT version FROM cleanup ORDER BY version DESC LIMIT ?)",
-                arguments: [keptCleanups])
+            try Self.cleanUp(db, id, connector: connector, version: version)
         }
+    }
+
+    private static func cleanUp(_ db: Database, _ id: UUID, connector: UUID?, version: Int) throws {
+        if let connector {
+            try db.execute(
+                sql: "DELETE FROM connection WHERE tunnelID = ? AND connectorID = ?",
+                arguments: [id.lowercased, connector.lowercased])
+        } else {
+            try db.execute(sql: "DELETE FROM connection WHERE tunnelID = ?", arguments: [id.lowercased])
+        }
+        try db.execute(
+            sql: "INSERT INTO cleanup VALUES (?, ?, ?)", arguments: [version, id.lowercased, connector?.lowercased])
+        try db.execute(
+            sql:
+                "DELETE FROM cleanup WHERE version NOT IN (SELECT version FROM cleanup ORDER BY version DESC LIMIT ?)",
+            arguments: [keptCleanups])
     }
 }
 

@@ -1,5 +1,7 @@
 import AccessPolicy
+import Foundation
 import GRDB
+import TunnelConfig
 
 /// The tables. A released migration is never changed; a new one is added.
 enum Schema {
@@ -11,6 +13,16 @@ enum Schema {
         migrator.registerMigration("2 Access documents, users, sessions, keys") { db in
             try db.execute(sql: second)
             try convertApplications(db)
+        }
+        migrator.registerMigration("3 private networks") { db in
+            try db.execute(sql: third)
+            let network = VirtualNetwork.first(at: Date())
+            try db.execute(
+                sql: "INSERT INTO virtualNetwork VALUES (?, ?, ?, ?, ?, NULL)",
+                arguments: [
+                    network.id.lowercased, network.name, network.comment, network.isDefault,
+                    network.createdAt.timeIntervalSince1970,
+                ])
         }
         return migrator
     }
@@ -76,6 +88,22 @@ enum Schema {
         ALTER TABLE serviceToken ADD COLUMN recordID TEXT;
         UPDATE serviceToken SET recordID = clientID;
         CREATE UNIQUE INDEX serviceTokenRecord ON serviceToken(recordID);
+        """
+
+    private static let third = """
+        CREATE TABLE virtualNetwork (
+            id TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL, comment TEXT NOT NULL, isDefault INTEGER NOT NULL,
+            createdAt REAL NOT NULL, deletedAt REAL
+        ) STRICT;
+        CREATE UNIQUE INDEX liveVirtualNetworkName ON virtualNetwork(name) WHERE deletedAt IS NULL;
+        CREATE UNIQUE INDEX defaultVirtualNetwork ON virtualNetwork(isDefault) WHERE isDefault;
+        CREATE TABLE networkRoute (
+            id TEXT NOT NULL PRIMARY KEY, network TEXT NOT NULL, tunnelID TEXT NOT NULL REFERENCES tunnel(id),
+            virtualNetworkID TEXT NOT NULL REFERENCES virtualNetwork(id), comment TEXT NOT NULL,
+            createdAt REAL NOT NULL, deletedAt REAL
+        ) STRICT;
+        CREATE UNIQUE INDEX liveNetwork ON networkRoute(virtualNetworkID, network) WHERE deletedAt IS NULL;
+        CREATE INDEX networkRouteOfTunnel ON networkRoute(tunnelID);
         """
 
     /// Says by documents what the rows of the first version said. What cannot be said opens nothing.

@@ -40,6 +40,44 @@ extension StoreError {
         StoreError(.notFound, "there is no route for \(hostname); see `cloudflared-edge route list`")
     }
 
+    static func networkTaken(
+        _ network: IPPrefix, in space: VirtualNetwork, by tunnel: TunnelRecord?, id: UUID
+    ) -> StoreError {
+        let owner = tunnel.map { "\"\($0.name)\" (\($0.id.lowercased))" } ?? id.lowercased
+        return StoreError(
+            .networkTaken,
+            "\(network) leads to the tunnel \(owner) already in the virtual network \"\(space.name)\"; "
+                + "delete that route first")
+    }
+
+    static func noNetworkRoute(_ name: String) -> StoreError {
+        StoreError(.notFound, "there is no private route \(name); see `cloudflared tunnel route ip show`")
+    }
+
+    static func noVirtualNetwork(_ id: UUID) -> StoreError {
+        StoreError(.notFound, "there is no virtual network \(id.lowercased); see `cloudflared tunnel vnet list`")
+    }
+
+    static func virtualNetworkTaken(by network: VirtualNetwork) -> StoreError {
+        StoreError(
+            .networkTaken,
+            "a virtual network named \"\(network.name)\" exists already (\(network.id.lowercased)); "
+                + "use it, delete it, or choose another name")
+    }
+
+    static func defaultNeeded(_ network: VirtualNetwork) -> StoreError {
+        StoreError(
+            .inUse,
+            "\"\(network.name)\" is the default virtual network, and one must be; make another the default first")
+    }
+
+    static func hasRoutes(_ network: VirtualNetwork, count: Int) -> StoreError {
+        StoreError(
+            .inUse,
+            "the virtual network \"\(network.name)\" has \(count) route\(count == 1 ? "" : "s"); "
+                + "delete them first, or delete it with --force")
+    }
+
     static func noDocument(_ kind: AccessDocument.Kind, _ id: String) -> StoreError {
         let (thing, command) =
             switch kind {

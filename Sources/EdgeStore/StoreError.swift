@@ -9,6 +9,8 @@ package struct StoreError: Error, CustomStringConvertible, Sendable {
         case tunnelTaken
         /// The hostname leads to another tunnel.
         case hostnameTaken
+        /// The private network leads to a tunnel already, or a live virtual network has the name.
+        case networkTaken
         /// The hostname is not inside the zone, or the edge needs it itself.
         case hostnameRefused
         /// The tunnel has connections, or a policy still names the token, or the id is taken.

@@ -5,10 +5,10 @@ package import TunnelConfig
 package struct TunnelRecord: Sendable, Equatable {
     package let id: UUID
     /// Unique among the live tunnels.
-    package let name: String
+    package var name: String
     /// The account tag in the connector's credentials; an imported tunnel keeps its own.
     package let accountTag: String
-    package let secret: TunnelSecret
+    package var secret: TunnelSecret
     package let createdAt: Date
     package var deletedAt: Date?
 
@@ -26,6 +26,17 @@ package struct TunnelRecord: Sendable, Equatable {
     /// What a connector needs to serve it.
     package var credentials: TunnelCredentials {
         TunnelCredentials(accountTag: accountTag, tunnelSecret: secret, tunnelID: id)
+    }
+
+    /// The same with what is given.
+    func changed(name: String?, secret: TunnelSecret?) throws -> TunnelRecord {
+        var tunnel = self
+        if let name {
+            try Self.check(name: name)
+            tunnel.name = name
+        }
+        if let secret { tunnel.secret = secret }
+        return tunnel
     }
 
     /// Refuses names that the official client refuses too: empty, or in the shape of an id.

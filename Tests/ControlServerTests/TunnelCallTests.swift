@@ -167,4 +167,33 @@ import TunnelConfig
             originIP: "192.0.2.1", version: "2026.8.2", architecture: "linux_amd64", features: ["x"],
             openedAt: API.start.addingTimeInterval(Double(index)), edgeID: UUID())
     }
+
+    @Test func `a tunnel gets another secret and another name`() async throws {
+        let id = await api.create("one")
+        let tunnelID = try #require(UUID(uuidString: id))
+        let former = try #require(await api.store.tunnel(tunnelID)).secret
+        let secret = Data(repeating: 7, count: 32).base64EncodedString()
+        let answer = await api.call("PATCH", "\(api.tunnels)/\(id)", body: #"{"tunnel_secret":"\#(secret)"}"#)
+        #expect(answer.status == 200 && answer.object["id"] as? String == id)
+        #expect(answer.object["tunnel_secret"] == nil && answer.object["token"] == nil)
+        let token = await api.call("GET", "\(api.tunnels)/\(id)/token")
+        let credentials = try TunnelToken.parse(try #require(token.result as? String))
+        #expect(credentials.tunnelSecret == TunnelSecret([UInt8](repeating: 7, count: 32)))
+        #expect(credentials.tunnelSecret != former)
+        #expect(await api.store.routing().cleanups.map(\.tunnelID) == [tunnelID])
+        let renamed = await api.call("PATCH", "\(api.tunnels)/\(id)", body: #"{"name":"home"}"#)
+        #expect(renamed.object["name"] as? String == "home")
+        #expect(await api.store.routing().cleanups.count == 1)
+        let short = await api.call("PATCH", "\(api.tunnels)/\(id)", body: #"{"tunnel_secret":"c2hvcnQ="}"#)
+        #expect(short.status == 400 && short.message.contains("at least 32 bytes"))
+        #expect(await api.call("PATCH", "\(api.tunnels)/\(UUID().uuidString)", body: "{}").status == 404)
+    }
+
+    @Test func `a management token is refused with the reason`() async {
+        let id = await api.create("one")
+        let answer = await api.call("POST", "\(api.tunnels)/\(id)/management/logs")
+        #expect(answer.status == 400)
+        #expect(answer.message.contains("gives no management tokens"))
+        #expect(await api.call("POST", "\(api.tunnels)/\(UUID().uuidString)/management/logs").status == 404)
+    }
 }

@@ -11,7 +11,7 @@ import Testing
         c=sqlite3.connect(sys.argv[1])
         c.executescript('''
         DROP TABLE accessDocument; DROP TABLE accessUser; DROP TABLE accessSession; DROP TABLE revokedAudience;
-        DROP TABLE signingKey; DROP TABLE serviceToken;
+        DROP TABLE signingKey; DROP TABLE serviceToken; DROP TABLE networkRoute; DROP TABLE virtualNetwork;
         CREATE TABLE application (hostname TEXT NOT NULL PRIMARY KEY, open INTEGER NOT NULL) STRICT;
         CREATE TABLE serviceToken (
             clientID TEXT NOT NULL PRIMARY KEY, secretHash BLOB NOT NULL, name TEXT NOT NULL, createdAt REAL NOT NULL,
@@ -19,7 +19,7 @@ import Testing
         CREATE TABLE applicationToken (
             hostname TEXT NOT NULL REFERENCES application(hostname) ON DELETE CASCADE,
             clientID TEXT NOT NULL REFERENCES serviceToken(clientID), PRIMARY KEY (hostname, clientID)) STRICT;
-        DELETE FROM grdb_migrations WHERE identifier LIKE '2 %';
+        DELETE FROM grdb_migrations WHERE identifier NOT LIKE '1 %';
         INSERT INTO application VALUES ('open.site.test',1),('rdp.site.test',0),('none.site.test',0),
             ('*.wild_x.site.test',1),('not a host',1);
         INSERT INTO serviceToken VALUES ('a.access',x'00','laptop',1.5,NULL);
@@ -50,6 +50,10 @@ import Testing
                 ])
             let token = try #require(access.tokens[ServiceTokenID(rawValue: "a.access")])
             #expect(token.recordID == "a.access" && token.name == "laptop")
+            let networks = try await store.privateNetworks()
+            #expect(networks.routes.isEmpty)
+            #expect(networks.virtualNetworks.map(\.name) == ["default"])
+            #expect(networks.virtualNetworks.first?.isDefault == true)
             #expect(
                 await storeErrorCode { try await store.removeServiceToken(token.id) } == .inUse)
             try store.close()

@@ -72,6 +72,28 @@ struct RegistryTests {
     }
 
     @Test
+    func `Another secret drops who came with the old one, and lets in who has the new one`() async throws {
+        try await EdgeHarness.with { edge in
+            let home = EdgeHarness.home
+            let old = try await edge.connector(serve: Serve.answer())
+            let secret = [UInt8](repeating: 9, count: 32)
+            _ = try await edge.store.changeTunnel(home.id, name: nil, secret: TunnelConfig.TunnelSecret(secret))
+            // At once, whether or not the edge has looked at its store since.
+            let new = try await TestConnector.dial(edge, secret: secret)
+            _ = try await new.registration().get()
+            _ = try await old.link.ended.get()
+            let late = try await TestConnector.dial(edge)
+            guard case .failure(let error) = try await late.registration() else {
+                Issue.record("the old secret was let in")
+                return
+            }
+            #expect(error.cause.contains("secret"))
+            #expect(new.link.channel.isActive)
+            try await new.close()
+        }
+    }
+
+    @Test
     func `The same connection of a connector registered again replaces the old one`() async throws {
         try await EdgeHarness.with { edge in
             let clientID = UUID()
