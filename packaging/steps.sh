@@ -97,7 +97,8 @@ programs_folder() { swift build "${release[@]}" --show-bin-path; }
 
 # build_programs: both programs, with the Swift runtime inside, so that they run where Swift is not; sets `bin`.
 build_programs() {
-    swift build "${release[@]}" --product cloudflared || return
+    # The edge first: the longest chain of modules, which leaves a processor to others, is its.
     swift build "${release[@]}" --product cloudflared-edge || return
+    swift build "${release[@]}" --product cloudflared || return
     bin=$(programs_folder)
 }
