@@ -232,7 +232,9 @@ extension VisitorGate {
             return .failure(refusal(error.problem))
         }
         guard admittance.leads(to: destination, by: asked.configuration) else {
-            return .failure(refusal("\(destination) is not on its list"))
+            var refusal = refusal("\(destination) is not on its list")
+            refusal.mayBeStale = true
+            return .failure(refusal)
         }
         return .success(destination)
     }
