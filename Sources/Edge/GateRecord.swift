@@ -39,8 +39,8 @@ struct GateRecord: Sendable {
         event.serviceToken = refusal.wrongToken.map { Self.name($0, tokens) }
         event.address = exchange.connection.visitor
         event.ray = exchange.ray
-        event.destination = exchange.request.headers.first(name: ForwardedHeaders.jumpDestination).map(Self.short)
-        event.reason = Self.short(refusal.page.message)
+        event.destination = exchange.request.headers.first(name: ForwardedHeaders.jumpDestination)
+        event.reason = refusal.page.message
         log.record(event)
     }
 
@@ -68,11 +68,6 @@ struct GateRecord: Sendable {
         guard tokens[ServiceTokenID(rawValue: token.clientID)] == nil else { return token.clientID }
         let digest = ServiceTokenSecret(token.clientID).hash.prefix(4)
         return "unknown:" + digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-    }
-
-    /// What a visitor can make long is cut before it is queued.
-    private static func short(_ text: String) -> String {
-        text.utf8.count <= 512 ? text : String(text.unicodeScalars.prefix(256)) + "…"
     }
 
     /// A stream that stayed open has ended.

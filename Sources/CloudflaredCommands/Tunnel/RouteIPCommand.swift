@@ -44,7 +44,7 @@ struct RouteIPAddCommand: CloudflaredCommand {
     var loggingSetup: LoggingSetup { logging.setup() }
 
     func run(in context: CommandContext) async throws {
-        let network = "\(try PrivateNetwork(network))"
+        let network = "\(try IPPrefix(argument: network))"
         let route = try await account.withClient(context) { client in
             let tunnelID = try await client.tunnelID(of: tunnel, filter: account.filter())
             let virtualNetworkID = try await virtualNetwork.id(client)
@@ -101,8 +101,8 @@ struct RouteIPShowCommand: CloudflaredCommand {
     private func makeFilter() throws -> APINetworkRouteFilter {
         var filter = APINetworkRouteFilter()
         filter.isDeleted = filterIsDeleted
-        filter.subsetOf = try filterNetworkIsSubsetOf.map { "\(try PrivateNetwork($0))" }
-        filter.supersetOf = try filterNetworkIsSupersetOf.map { "\(try PrivateNetwork($0))" }
+        filter.subsetOf = try filterNetworkIsSubsetOf.map { "\(try IPPrefix(argument: $0))" }
+        filter.supersetOf = try filterNetworkIsSupersetOf.map { "\(try IPPrefix(argument: $0))" }
         filter.comment = filterCommentIs
         filter.tunnelID = try filterTunnelID.map { try CommandError.checkedID($0, "--filter-tunnel-id") }
         filter.virtualNetworkID = try filterVnetID.map { try CommandError.checkedID($0, "--filter-vnet-id") }
@@ -139,7 +139,7 @@ struct RouteIPDeleteCommand: CloudflaredCommand {
     var loggingSetup: LoggingSetup { logging.setup() }
 
     func run(in context: CommandContext) async throws {
-        let network = UUID(uuidString: route) == nil ? try PrivateNetwork(route) : nil
+        let network = UUID(uuidString: route) == nil ? try IPPrefix(argument: route) : nil
         let id = try await account.withClient(context) { client in
             let id = try await routeID(network, client)
             try await client.deleteNetworkRoute(id)
@@ -148,7 +148,7 @@ struct RouteIPDeleteCommand: CloudflaredCommand {
         context.print("Successfully deleted route with ID \(id.lowercased)")
     }
 
-    private func routeID(_ network: PrivateNetwork?, _ client: ControlAPIClient) async throws -> UUID {
+    private func routeID(_ network: IPPrefix?, _ client: ControlAPIClient) async throws -> UUID {
         if let id = UUID(uuidString: route) { return id }
         var filter = APINetworkRouteFilter()
         // Both at once leave exactly this network.
